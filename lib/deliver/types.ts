@@ -1,0 +1,82 @@
+/** What delivery is asked for and what it answers. It knows neither Haraka nor queue files. */
+import type { Readable } from 'node:stream'
+import type { Failure, TlsFacts } from '../failure'
+import type { Requirement } from '../policy/types'
+
+/** A next hop that somebody else chose (a get_mx plugin, a smart host). */
+export interface StaticRoute {
+  host?: string
+  /** Unix socket instead of a host. */
+  path?: string
+  port?: number
+  lmtp: boolean
+  /** Local address to bind, HELO name to use with it. */
+  bind?: string
+  bindHelo?: string
+  auth?: { user: string; pass: string; type?: string }
+}
+
+/** One delivery: recipients of one domain that share one requirement. */
+export interface DeliveryRequest {
+  /** Queue id without suffix; only for logs. */
+  mailId: string
+  /** '' = null sender. */
+  sender: string
+  recipients: readonly string[]
+  /** Next-hop domain in A-labels. */
+  domain: string
+  requirement: Requirement
+  /** Present = use these in order instead of MX records. */
+  routes?: readonly StaticRoute[]
+  /** The message in wire form: CRLF line ends, dot-stuffed, without the final dot. Called once per DATA. */
+  open(): Readable
+  /** Bytes of what `open` gives, if known (RFC 1870 SIZE). */
+  size?: number
+  /** Does the message hold 8-bit bytes / need SMTPUTF8? */
+  eightBit: boolean
+  smtpUtf8: boolean
+  /** RFC 3461 parameters to hand on where the next hop offers DSN. */
+  dsn?: { ret?: 'FULL' | 'HDRS'; envid?: string; rcpt: Readonly<Record<string, { notify?: string; orcpt?: string }>> }
+  /**
+   * Called before the first envelope byte goes out in clear text. Rejecting stops the delivery with a temporary
+   * local-error: no record, no clear text.
+   */
+  beforePlaintext(event: { host: string; address: string; recipients: readonly string[] }): Promise<void>
+  /** Called for each recipient as soon as its final reply is there, before anything else happens on the connection. */
+  onOutcome(outcome: RecipientOutcome): Promise<void>
+  signal?: AbortSignal
+}
+
+/** What happened to one recipient in this attempt. */
+export type RecipientOutcome =
+  | {
+      recipient: string
+      result: 'delivered'
+      host: string
+      address: string
+      port: number
+      /** The server's reply to the final dot. */
+      response: string
+      tls: TlsFacts | null
+      authenticated: boolean
+      lmtp: boolean
+    }
+  | { recipient: string; result: 'deferred' | 'failed'; failure: Failure }
+
+/** One host that was tried, for the attempt history, the technical block of reports, and TLSRPT. JSON-safe. */
+export interface HostAttempt {
+  host: string
+  address?: string
+  port?: number
+  /** ISO 8601. */
+  at: string
+  ok: boolean
+  failure?: Failure
+  tls?: TlsFacts
+}
+
+export interface DeliveryResult {
+  /** Exactly one per recipient of the request. */
+  outcomes: RecipientOutcome[]
+  attempts: HostAttempt[]
+}

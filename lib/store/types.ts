@@ -1,0 +1,50 @@
+/** State shared between processes (LMDB) and, later, machines (Redis). */
+import type { Failure } from '../failure'
+import type { HostAttempt } from '../deliver/types'
+
+/** Keys are short arrays of strings and numbers, ordered element by element. */
+export type StoreKey = readonly (string | number)[]
+
+/**
+ * A small ordered key-value store. Values are JSON. Every write that resolves is durable (survives kill -9 and power
+ * loss); a write that cannot be made durable rejects. All methods reject when the store is closed.
+ */
+export interface Store {
+  get<T>(key: StoreKey): Promise<T | undefined>
+  /** @param ttl milliseconds from now after which the value is gone; absent = kept until removed */
+  put(key: StoreKey, value: unknown, options?: { ttl?: number }): Promise<void>
+  /** Write only if nothing is there; returns what stands in the store afterwards. Atomic across processes. */
+  putIfAbsent<T>(key: StoreKey, value: T, options?: { ttl?: number }): Promise<T>
+  /** Read, change, write in one transaction. */
+  update<T>(
+    key: StoreKey,
+    change: (old: T | undefined) => T | undefined,
+    options?: { ttl?: number },
+  ): Promise<T | undefined>
+  remove(key: StoreKey): Promise<void>
+  /** Entries whose key begins with `prefix`, in key order. */
+  list<T>(prefix: StoreKey, limit?: number): Promise<{ key: StoreKey; value: T }[]>
+  /** Add to a counter; batched, at most a second of counts is lost on kill -9. */
+  increment(key: StoreKey, by?: number): void
+  /** Remove what has expired; run by one process now and then. Returns how many. */
+  sweep(): Promise<number>
+  close(): Promise<void>
+}
+
+/** What is known of one mail and recipient across attempts; kept under (mail id, recipient). */
+export interface RecipientRecord {
+  /** Milliseconds: when the mail was queued. */
+  queuedAt: number
+  /** Final states are never left again. */
+  state: 'pending' | 'delivered' | 'failed'
+  /** Set once the sender's report about this recipient is safely queued. */
+  reported: boolean
+  delayNoticeSent: boolean
+  attempts: number
+  /** Start of the unbroken row of attempts that all ended in a TLS failure; null when the last one did not. */
+  tlsFailingSince: number | null
+  /** Of the last attempt. */
+  lastFailure?: Failure
+  /** The last 20 host attempts, oldest first. */
+  history: HostAttempt[]
+}
