@@ -1,0 +1,264 @@
+/** One attempt at a queued mail: decide, deliver, record, report, and say when to come back. */
+import { delayNoticeDue, nextStep, recordAttempt } from '../lib/deliver/deadline'
+import type { DeliveryResult, HostAttempt, RecipientOutcome } from '../lib/deliver/types'
+import type { Failure } from '../lib/failure'
+import { decide } from '../lib/policy/decide'
+import { groupRecipients } from '../lib/policy/digest'
+import type { Requirement, Route } from '../lib/policy/types'
+import type { RecipientRecord } from '../lib/store/types'
+import { tellOutcomes, tellPolicy, tellSealProblem } from './attempt-events'
+import type { HarakaAddress, HarakaModules, HMailItem, Todo } from './haraka'
+import { tellBounced, tellDeferred, tellDelivered } from './outcome-hooks'
+import { openWire, wireSize } from './queued-mail'
+import type { MailFacts } from './mail-facts'
+import { chooseRoute } from './route'
+import { runHooks } from './hooks'
+import type { Runtime } from './runtime'
+
+/** What is known of each recipient of a queue file, by envelope address. */
+export type Progress = Map<string, RecipientRecord>
+
+/** Everything the steps of an attempt share. */
+export interface AttemptContext {
+  haraka: HarakaModules
+  runtime: Runtime
+  item: HMailItem
+  todo: Todo
+  facts: MailFacts
+  progress: Progress
+}
+
+/**
+ * @returns when to try again (milliseconds since the epoch), or null when every recipient is delivered or reported
+ * @throws whatever makes going on pointless now; the caller retries
+ */
+export async function deliverMail(
+  haraka: HarakaModules,
+  runtime: Runtime,
+  item: HMailItem,
+  todo: Todo,
+  facts: MailFacts,
+  progress: Progress,
+): Promise<number | null> {
+  const context: AttemptContext = { haraka, runtime, item, todo, facts, progress }
+  const pending = facts.recipients.filter((recipient) => recordOf(progress, recipient).state === 'pending')
+  if (pending.length > 0) {
+    if (facts.sealProblem !== null) tellSealProblem(context)
+    await deliverPending(context, unique(pending))
+  }
+  const deferred = await judge(context)
+  await reportFailed(context)
+  if (deferred === null) return null
+  await sendDelayNotices(context)
+  return await tellDeferred(context, deferred)
+}
+
+export function recordOf(progress: Progress, recipient: string): RecipientRecord {
+  const record = progress.get(recipient)
+  if (record === undefined) throw new Error('a recipient without a record')
+  return record
+}
+
+function unique(recipients: readonly string[]): string[] {
+  return [...new Set(recipients)]
+}
+
+/** Route, requirement per recipient, delivery per group of equal requirement. */
+async function deliverPending(context: AttemptContext, pending: readonly string[]): Promise<void> {
+  const { haraka, runtime, item, todo, facts } = context
+  const answer = await runHooks(haraka, item, 'get_mx', todo.domain)
+  const chosen = chooseRoute(haraka, answer, facts.domain, todo.notes)
+  if (chosen.kind === 'refused') {
+    const outcomes = pending.map((recipient) => refusedOutcome(recipient, chosen.failure))
+    for (const outcome of outcomes) await note(context, outcome, [])
+    tellOutcomes(context, { outcomes, attempts: [] }, undefined)
+    return
+  }
+  const decided = pending.map((recipient) => ({ recipient, requirement: requirementOf(context, recipient, chosen.route) }))
+  for (const group of groupRecipients(decided)) {
+    if (runtime.signal.aborted) throw new Error('shutting down')
+    tellPolicy(context, group.requirement, group.recipients, chosen.route)
+    const result = await deliverGroup(context, group.requirement, group.recipients, chosen)
+    tellOutcomes(context, result, group.requirement)
+    await tellDelivered(context, result)
+  }
+}
+
+function refusedOutcome(recipient: string, failure: Failure): RecipientOutcome {
+  return { recipient, result: failure.enhancedCode.startsWith('5') ? 'failed' : 'deferred', failure }
+}
+
+function requirementOf(context: AttemptContext, recipient: string, route: Route): Requirement {
+  const { runtime, facts } = context
+  const settings = runtime.settings()
+  return decide({
+    recipient,
+    route,
+    map: settings.map,
+    defaultLevel: settings.main.level,
+    minVersion: settings.tls.minVersion,
+    internalDomains: settings.main.internalDomains,
+    mode: settings.main.mode,
+    overrideMode: settings.override.mode,
+    grant: facts.grant,
+    requiretls: facts.requiretls,
+    mtaSts: { state: 'absent' },
+    dane: settings.tls.dane,
+    kind: facts.kind,
+    now: runtime.clock.now(),
+  })
+}
+
+async function deliverGroup(
+  context: AttemptContext,
+  requirement: Requirement,
+  recipients: readonly string[],
+  chosen: { route: Route; routes?: AttemptRoutes },
+): Promise<DeliveryResult> {
+  const { runtime, item, facts } = context
+  const noted = new Set<string>()
+  const result = await runtime.deliverer.deliver({
+    mailId: facts.mailId,
+    sender: facts.sender,
+    recipients,
+    domain: facts.domain,
+    requirement,
+    ...(chosen.routes === undefined ? {} : { routes: chosen.routes }),
+    open: () => openWire(item),
+    size: wireSize(item),
+    // what the client declared is not kept by Haraka; the next hop is told 8BITMIME wherever it offers it
+    eightBit: true,
+    smtpUtf8: [facts.sender, ...recipients].some((address) => /[^\x20-\x7e]/.test(address)),
+    ...(facts.notes?.dsn === undefined || runtime.settings().ndr.dsn === 'ignore' ? {} : { dsn: facts.notes.dsn }),
+    beforePlaintext: (event) =>
+      chosen.route.kind === 'local' ? Promise.resolve() : runtime.permitPlaintext(facts, requirement, event),
+    onOutcome: async (outcome) => {
+      noted.add(outcome.recipient)
+      await note(context, outcome, [])
+    },
+    signal: runtime.signal,
+  })
+  for (const outcome of result.outcomes) {
+    await note(context, outcome, result.attempts, noted.has(outcome.recipient))
+  }
+  return result
+}
+
+type AttemptRoutes = NonNullable<Extract<ReturnType<typeof chooseRoute>, { kind: 'deliver' }>['routes']>
+
+/**
+ * Keep an outcome in memory and, where something must outlive this process, in the store. When the store cannot take
+ * it, memory still knows: the worst that can follow is a second copy after a crash, never a lost mail.
+ *
+ * @param again the outcome was noted while the connection was open; only the history is new
+ */
+async function note(
+  context: AttemptContext,
+  outcome: RecipientOutcome,
+  attempts: readonly HostAttempt[],
+  again = false,
+): Promise<void> {
+  const { runtime, facts, progress } = context
+  const before = recordOf(progress, outcome.recipient)
+  const record = again
+    ? { ...before, history: [...before.history, ...attempts].slice(-20) }
+    : recordAttempt(before, outcome, attempts, runtime.clock.now())
+  progress.set(outcome.recipient, record)
+  // the only recipient of a file: removing the file is the record
+  if (record.state === 'delivered' && progress.size === 1) return
+  await save(context, facts.mailId, outcome.recipient, record)
+}
+
+async function save(context: AttemptContext, mailId: string, recipient: string, record: RecipientRecord): Promise<void> {
+  try {
+    await context.runtime.recipients.save(mailId, recipient, record)
+  } catch (error) {
+    context.runtime.reportError('store', error)
+  }
+}
+
+/**
+ * Turn what is over into `failed`.
+ *
+ * @returns what is to be tried again: the earliest time, and for whom; null when nothing is left
+ */
+async function judge(context: AttemptContext): Promise<{ at: number; recipients: string[]; failure: Failure } | null> {
+  const { runtime, facts, progress } = context
+  const settings = runtime.settings()
+  const now = runtime.clock.now()
+  let at = Infinity
+  let failure: Failure | undefined
+  const recipients: string[] = []
+  for (const recipient of unique(facts.recipients)) {
+    const record = recordOf(progress, recipient)
+    if (record.state !== 'pending') continue
+    const step = nextStep(record, now, settings)
+    if (step.step === 'report') {
+      const failed: RecipientRecord = { ...record, state: 'failed', lastFailure: step.failure }
+      progress.set(recipient, failed)
+      await save(context, facts.mailId, recipient, failed)
+    } else {
+      at = Math.min(at, step.at)
+      recipients.push(recipient)
+      failure ??= record.lastFailure
+    }
+  }
+  if (recipients.length === 0) return null
+  failure ??= { resultType: 'local-error', enhancedCode: '4.3.0', publicText: 'not tried yet' }
+  return { at, recipients, failure }
+}
+
+/** Report what failed and is not reported yet; rejects when a report cannot be queued, so that the file stays. */
+async function reportFailed(context: AttemptContext): Promise<void> {
+  const { runtime, facts, progress, todo, item } = context
+  const failed = unique(facts.recipients).filter((recipient) => {
+    const record = recordOf(progress, recipient)
+    return record.state === 'failed' && !record.reported
+  })
+  if (failed.length === 0) return
+  await runtime.reporter.notDelivered(
+    facts,
+    item,
+    failed.map((recipient) => ({ recipient, original: addressOf(todo, facts, recipient), record: recordOf(progress, recipient) })),
+  )
+  for (const recipient of failed) {
+    const record = { ...recordOf(progress, recipient), reported: true }
+    progress.set(recipient, record)
+    if (progress.size > 1) await save(context, facts.mailId, recipient, record)
+  }
+  await tellBounced(context, failed)
+}
+
+async function sendDelayNotices(context: AttemptContext): Promise<void> {
+  const { runtime, facts, progress, todo, item } = context
+  const settings = runtime.settings()
+  const now = runtime.clock.now()
+  const due = unique(facts.recipients).filter((recipient) => {
+    const record = recordOf(progress, recipient)
+    return record.state === 'pending' && delayNoticeDue(record, now, settings)
+  })
+  if (due.length === 0) return
+  try {
+    await runtime.reporter.delayed(
+      facts,
+      item,
+      due.map((recipient) => ({ recipient, original: addressOf(todo, facts, recipient), record: recordOf(progress, recipient) })),
+    )
+  } catch (error) {
+    // a notice is a courtesy: the mail goes on, and the next attempt tries the notice again
+    runtime.reportError('delay-notice', error)
+    return
+  }
+  for (const recipient of due) {
+    const record = { ...recordOf(progress, recipient), delayNoticeSent: true }
+    progress.set(recipient, record)
+    await save(context, facts.mailId, recipient, record)
+  }
+}
+
+/** The envelope address object of a recipient, for hooks and reports. */
+export function addressOf(todo: Todo, facts: MailFacts, recipient: string): HarakaAddress {
+  const address = todo.rcpt_to[facts.recipients.indexOf(recipient)]
+  if (address === undefined) throw new Error('a recipient that is not in the envelope')
+  return address
+}
