@@ -65,7 +65,7 @@ function unique(recipients: readonly string[]): string[] {
 
 /** Route, requirement per recipient, delivery per group of equal requirement. */
 async function deliverPending(context: AttemptContext, pending: readonly string[]): Promise<void> {
-  const { haraka, runtime, item, todo, facts } = context
+  const { haraka, runtime, item, todo, facts, progress } = context
   const answer = await runHooks(haraka, item, 'get_mx', todo.domain)
   const chosen = chooseRoute(haraka, answer, facts.domain, todo.notes)
   if (chosen.kind === 'refused') {
@@ -78,10 +78,24 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
   for (const group of groupRecipients(decided)) {
     if (runtime.signal.aborted) throw new Error('shutting down')
     tellPolicy(context, group.requirement, group.recipients, chosen.route)
+    for (const recipient of group.recipients) remember(progress, recipient, group.requirement)
     const result = await deliverGroup(context, group.requirement, group.recipients, chosen)
     tellOutcomes(context, result, group.requirement)
     await tellDelivered(context, result)
   }
+}
+
+/** Keep what was required beside the outcome: a report says it, also after a restart. */
+function remember(progress: Progress, recipient: string, requirement: Requirement): void {
+  const { level, source, rule, overrideForbidden } = requirement
+  progress.set(recipient, {
+    ...recordOf(progress, recipient),
+    requirement: {
+      level,
+      source: rule === undefined ? source : `${source}: ${rule.file}:${rule.line} ${rule.pattern}`,
+      overrideNever: overrideForbidden,
+    },
+  })
 }
 
 function refusedOutcome(recipient: string, failure: Failure): RecipientOutcome {

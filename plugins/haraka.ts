@@ -3,6 +3,7 @@
  * Only what this plugin touches is listed; nothing in `lib/` knows any of it.
  */
 import type { EventEmitter } from 'node:events'
+import { createRequire } from 'node:module'
 
 /** Return codes of hooks (package `haraka-constants`); `startup-check` compares them with the Haraka found. */
 export const CODE = {
@@ -252,14 +253,25 @@ export interface HarakaModules {
   plugins: PluginsModule
   Connection: ConnectionModule['Connection']
   transaction: TransactionModule
+  /** Haraka's own address class: `instanceof` fails across copies of the package, so ours would not do. */
+  Address: new (address: unknown) => HarakaAddress
+  Notes: new (notes?: unknown) => Notes
 }
 
 /** @throws whatever `require` throws when a module is not where Haraka 3.3 has it */
 export function harakaModules(plugin: HarakaPlugin): HarakaModules {
+  const HMailItem = plugin.haraka_require('outbound/hmail')
+  // packages of Haraka are resolved from where its own file stands, hoisted or not
+  const file = Object.keys(require.cache).find((name) => require.cache[name]?.exports === HMailItem)
+  if (file === undefined) throw new Error('the module outbound/hmail of Haraka is not in the module cache')
+  const requireOfHaraka = createRequire(file)
+  const { Address } = requireOfHaraka('@haraka/email-address') as Pick<HarakaModules, 'Address'>
   return {
     version: plugin.haraka_require('package.json').version,
     outbound: plugin.haraka_require('outbound'),
-    HMailItem: plugin.haraka_require('outbound/hmail'),
+    HMailItem,
+    Address,
+    Notes: requireOfHaraka('haraka-notes') as HarakaModules['Notes'],
     queue: plugin.haraka_require('outbound/queue'),
     queueFile: plugin.haraka_require('outbound/qfile'),
     outboundConfig: plugin.haraka_require('outbound/config'),

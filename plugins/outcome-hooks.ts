@@ -25,7 +25,11 @@ interface DsnProperties {
 export async function tellDelivered(context: AttemptContext, result: DeliveryResult): Promise<void> {
   const { haraka, item, todo, facts, runtime } = context
   const delivered = result.outcomes.filter((outcome) => outcome.result === 'delivered')
-  const byHost = Map.groupBy(delivered, (outcome) => `${outcome.host} ${outcome.address} ${outcome.port}`)
+  const byHost = new Map<string, typeof delivered>()
+  for (const outcome of delivered) {
+    const host = `${outcome.host} ${outcome.address} ${outcome.port}`
+    byHost.set(host, [...(byHost.get(host) ?? []), outcome])
+  }
   for (const outcomes of byHost.values()) {
     const first = outcomes[0]
     if (first === undefined) continue

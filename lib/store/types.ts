@@ -45,6 +45,8 @@ export interface RecipientRecord {
   tlsFailingSince: number | null
   /** Of the last attempt. */
   lastFailure?: Failure
+  /** What the last attempt required and why, for reports: `map: secure-mail.tls_policy:12 partner.dk`. */
+  requirement?: { level: string; source: string; overrideNever: boolean }
   /** The last 20 host attempts, oldest first. */
   history: HostAttempt[]
 }

@@ -1,0 +1,271 @@
+/**
+ * The gate's place in Haraka: `queue_outbound` of relaying connections, before anything signs the mail, and the seal at
+ * the end of `pre_send_trans_email`. Between the two lies every other plugin, so the seal compares the mail with the
+ * one the verdict was about.
+ */
+import { inspect, quickLook, type Inspection } from '../lib/gate'
+import type { Refusal, Submission, Verdict } from '../lib/gate/types'
+import { isInternalDomain } from '../lib/policy/internal'
+import { contentDigest } from '../lib/message/digest'
+import { caseId } from '../lib/notify/case-id'
+import { sealNotes } from '../lib/store/seal'
+import type { UnsealedNotes } from '../lib/store/notes'
+import { CODE, type Connection, type Transaction } from './haraka'
+import { dsnParameters } from './envelope-hooks'
+import type { HookResult } from './guard'
+import { asciiDomain, envelopeAddress, NOTES_KEY } from './mail-facts'
+import { redeemReport } from './report-pass'
+import type { Runtime } from './runtime'
+import { replaceSubject } from './subject-edit'
+
+/** What the gate said about a transaction; without an entry nothing is queued. */
+export interface GateDecision {
+  /** Ready to be sealed. */
+  notes: Omit<UnsealedNotes, 'digest'>
+  /** Digest of the mail the verdict was about, where there is a grant to protect. */
+  digestAtVerdict: string | null
+  /** The mail is dealt with: the sender's report is queued, nothing else is to be. */
+  reportedInstead: boolean
+}
+
+const decisions = new WeakMap<Transaction, GateDecision>()
+
+export function decisionOn(transaction: Transaction): GateDecision | undefined {
+  return decisions.get(transaction)
+}
+
+/** `queue_outbound`: take the verdict. Throwing here means 451 (see `guard`). */
+export async function gate(runtime: Runtime, connection: Connection): Promise<HookResult> {
+  const { transaction } = connection
+  if (transaction === null) return [CODE.denysoft, '4.3.0 no transaction']
+  // an answer of an earlier try on this transaction must not stand
+  decisions.delete(transaction)
+  const settings = runtime.settings()
+  const notes = freshNotes(connection, transaction)
+  const external = transaction.rcpt_to.filter(
+    (recipient) => !isInternalDomain(asciiDomain(recipient.host), settings.main.internalDomains),
+  )
+  if (external.length === 0 || !quickLook(transaction.header.header_list.join(''), settings).requested) {
+    decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
+    return []
+  }
+  return await judgeOptOut(runtime, connection, transaction, notes)
+}
+
+function freshNotes(connection: Connection, transaction: Transaction): GateDecision['notes'] {
+  const dsn = dsnParameters(transaction)
+  const user = connection.notes.auth_user
+  return {
+    v: 1,
+    mailId: transaction.uuid,
+    sender: envelopeAddress(transaction.mail_from),
+    recipients: transaction.rcpt_to.map(envelopeAddress),
+    kind: 'mail',
+    caseId: caseId(transaction.uuid),
+    category: null,
+    grant: null,
+    requiretls: false,
+    optOut: { requested: false, refusals: [] },
+    acceptedAt: Date.now(),
+    source: { ip: connection.remote.ip, ...(typeof user === 'string' ? { user } : {}) },
+    ...(dsn === undefined ? {} : { dsn }),
+  }
+}
+
+async function judgeOptOut(
+  runtime: Runtime,
+  connection: Connection,
+  transaction: Transaction,
+  notes: GateDecision['notes'],
+): Promise<HookResult> {
+  const settings = runtime.settings()
+  const enforce = settings.main.mode === 'enforce'
+  const submission: Submission = {
+    authenticated: typeof connection.notes.auth_user === 'string' && connection.notes.auth_user !== '',
+    aclListed: connection.results.get('relay')?.pass?.includes('acl') ?? false,
+    mailFrom: notes.sender,
+  }
+  const inspection = await inspect(await messageOf(transaction), submission, settings, runtime.clock)
+  const { verdict } = inspection
+  tellVerdict(runtime, notes, verdict)
+  if (verdict.granted && verdict.by !== null) {
+    if (enforce && settings.override.stripTag) stripTag(transaction, inspection, settings.override.stripSigned)
+    decisions.set(transaction, {
+      notes: { ...notes, category: 1, grant: { by: verdict.by }, optOut: { requested: true, refusals: [] } },
+      digestAtVerdict: contentDigest(await messageOf(transaction)),
+      reportedInstead: false,
+    })
+    return []
+  }
+  const refused = { ...notes, category: verdict.category, optOut: { requested: true, refusals: verdict.refusals } }
+  return await refuse(runtime, transaction, refused, verdict.refusals, enforce)
+}
+
+/** The three forms of `override.refused`; in monitor mode only what would have been is recorded. */
+async function refuse(
+  runtime: Runtime,
+  transaction: Transaction,
+  notes: GateDecision['notes'],
+  refusals: readonly Refusal[],
+  enforce: boolean,
+): Promise<HookResult> {
+  const { override } = runtime.settings()
+  if (!enforce || override.refused === 'enforce') {
+    decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
+    return []
+  }
+  const codes = [...new Set(refusals.map((refusal) => refusal.code))].join(', ')
+  if (override.refused === 'reject') {
+    return [
+      CODE.deny,
+      `5.7.1 The opt-out of encryption is refused (${codes}). Remove the tag from the subject and send again. Case ${notes.caseId}`,
+    ]
+  }
+  await runtime.reporter.optOutRefused(
+    {
+      facts: { ...notes, logId: `${transaction.uuid}.0`, queuedAt: notes.acceptedAt, notes },
+      head: Buffer.from(`${transaction.header.header_list.join('')}\r\n`),
+    },
+    notes.recipients,
+    {
+      resultType: 'optout-refused',
+      // RFC 3463 X.7.1: delivery not authorized, message refused
+      enhancedCode: '5.7.1',
+      publicText: `the opt-out of encryption was refused: ${codes}`,
+    },
+  )
+  decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: true })
+  return [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`]
+}
+
+/** Take the tag out of the raw subject, unless a signature covers it. A subject that cannot be edited surely stays. */
+function stripTag(transaction: Transaction, inspection: Inspection, stripSigned: boolean): void {
+  if (inspection.subjectSigned && !stripSigned) return
+  if (inspection.strippedSubject !== null) replaceSubject(transaction, inspection.strippedSubject)
+}
+
+function tellVerdict(runtime: Runtime, notes: GateDecision['notes'], verdict: Verdict): void {
+  const common = {
+    mailId: notes.mailId,
+    caseId: notes.caseId,
+    sender: notes.sender,
+    recipients: notes.recipients,
+    ...(notes.source === undefined ? {} : { source: notes.source }),
+  }
+  const refusals = [...new Set(verdict.refusals.map((refusal) => refusal.code))]
+  runtime.audit.tell({
+    ...common,
+    action: 'optout-requested',
+    message: `an opt-out of encryption was asked for by ${verdict.by ?? 'nobody'}`,
+    optOut: { by: verdict.by, granted: verdict.granted, refusals },
+  })
+  runtime.audit.tell({
+    ...common,
+    action: verdict.granted ? 'optout-granted' : 'optout-refused',
+    message: verdict.granted
+      ? 'the opt-out is granted: public marker, nothing found, everything inspected'
+      : `the opt-out is refused: ${verdict.refusals.map((refusal) => `${refusal.code} (${refusal.where})`).join(', ')}`,
+    outcome: verdict.granted ? 'success' : 'failure',
+    optOut: { by: verdict.by, granted: verdict.granted, refusals },
+    extra: {
+      cpr_findings: verdict.findings.length,
+      persons: verdict.persons,
+      ...(runtime.settings().main.mode === 'monitor' && !verdict.granted ? { would_have: wouldHave(runtime) } : {}),
+    },
+  })
+}
+
+function wouldHave(runtime: Runtime): string {
+  switch (runtime.settings().override.refused) {
+    case 'reject':
+      return 'rejected'
+    case 'ndr':
+      return 'report'
+    case 'enforce':
+      return 'delivered'
+  }
+}
+
+/** Longest that reading the message back from Haraka may take, in milliseconds. */
+const READ_DEADLINE = 50_000
+
+/** The whole message as it would be queued: CRLF, dots un-stuffed. */
+export function messageOf(transaction: Transaction): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const { message_stream: stream } = transaction
+    const done = (settle: () => void) => {
+      clearTimeout(timer)
+      stream.removeListener('error', failed)
+      settle()
+    }
+    const failed = (error: Error) => done(() => reject(error))
+    const timer = setTimeout(() => {
+      stream.unpipe()
+      failed(new Error('the message could not be read back in time'))
+    }, READ_DEADLINE)
+    stream.on('error', failed)
+    try {
+      stream.get_data((data) => done(() => resolve(data)))
+    } catch (error) {
+      failed(error as Error)
+    }
+  })
+}
+
+/** `pre_send_trans_email`, last of all: seal what the queue file will carry. Runs for generated mail as well. */
+export async function seal(runtime: Runtime, transaction: Transaction): Promise<HookResult> {
+  Reflect.deleteProperty(transaction.notes, NOTES_KEY)
+  const decision = decisions.get(transaction) ?? generatedMail(transaction)
+  let { notes } = decision
+  let digest: string | null = null
+  if (notes.grant !== null || notes.requiretls) {
+    digest = contentDigest(await messageOf(transaction))
+    if (notes.grant !== null && digest !== decision.digestAtVerdict) {
+      notes = withdrawGrant(runtime, notes)
+      if (!notes.requiretls) digest = null
+    }
+  }
+  transaction.notes[NOTES_KEY] = sealNotes({ ...notes, digest }, runtime.sealKey)
+  return []
+}
+
+/** Mail that no client submitted: our reports, redeemed by their token, and what other plugins generate. */
+function generatedMail(transaction: Transaction): GateDecision {
+  const pass = redeemReport(transaction.notes)
+  return {
+    notes: {
+      v: 1,
+      mailId: transaction.uuid,
+      sender: envelopeAddress(transaction.mail_from),
+      recipients: transaction.rcpt_to.map(envelopeAddress),
+      kind: pass?.kind ?? 'mail',
+      caseId: pass?.caseId ?? caseId(transaction.uuid),
+      category: null,
+      grant: null,
+      requiretls: pass?.requiretls ?? false,
+      optOut: { requested: false, refusals: [] },
+      acceptedAt: Date.now(),
+    },
+    digestAtVerdict: null,
+    reportedInstead: false,
+  }
+}
+
+function withdrawGrant(runtime: Runtime, notes: GateDecision['notes']): GateDecision['notes'] {
+  const refusal: Refusal = {
+    code: 'changed-after-verdict',
+    where: 'message',
+    detail: 'the mail was changed by another plugin after it had been inspected',
+  }
+  runtime.audit.tell({
+    action: 'optout-refused',
+    message: 'the grant is withdrawn: another plugin changed the mail after the verdict',
+    outcome: 'failure',
+    mailId: notes.mailId,
+    caseId: notes.caseId,
+    sender: notes.sender,
+    recipients: notes.recipients,
+    optOut: { by: notes.grant?.by ?? null, granted: false, refusals: [refusal.code] },
+  })
+  return { ...notes, category: 2, grant: null, optOut: { requested: true, refusals: [...notes.optOut.refusals, refusal] } }
+}

@@ -1,0 +1,264 @@
+/**
+ * Reports on their way: recipients of one mail that fail for one cause within a short while share a report, whichever
+ * queue file they were in; the report is handed to Haraka's own queue, and only when it is safely there does the
+ * promise resolve that lets the mail go.
+ */
+import { headersForReport } from '../lib/message/report-headers'
+import { composeReport } from '../lib/notify/compose'
+import { causeKey, reportKindFor } from '../lib/notify/kinds'
+import { reportTarget } from '../lib/notify/target'
+import type { ReportInput, ReportKind, ReportRecipient } from '../lib/notify/types'
+import { isTlsFailure, type Failure } from '../lib/failure'
+import type { Refusal } from '../lib/gate/types'
+import type { RecipientRecord } from '../lib/store/types'
+import { CODE, type HarakaAddress, type HarakaModules, type HMailItem, type Notes } from './haraka'
+import { recipientsLabel, type MailFacts } from './mail-facts'
+import { readHead, setAside } from './queued-mail'
+import { announceReport, type ReportPass } from './report-pass'
+import type { Runtime } from './runtime'
+
+/** One recipient that a report is about. */
+export interface FailedRecipient {
+  recipient: string
+  original: HarakaAddress
+  record: RecipientRecord
+}
+
+/** What a report needs of the mail besides its recipients. */
+export interface ReportedMail {
+  facts: Pick<MailFacts, 'mailId' | 'caseId' | 'sender' | 'kind' | 'notes' | 'queuedAt' | 'logId'>
+  /** Header block of the mail. */
+  head: Buffer
+}
+
+export interface Reporter {
+  /** Resolves when every recipient's report is queued (or set before the postmaster); rejects otherwise. */
+  notDelivered(facts: MailFacts, item: HMailItem, failed: readonly FailedRecipient[]): Promise<void>
+  delayed(facts: MailFacts, item: HMailItem, late: readonly FailedRecipient[]): Promise<void>
+  /** A mail that was not queued at all because its opt-out was refused (`override.refused=ndr`). */
+  optOutRefused(mail: ReportedMail, recipients: readonly string[], failure: Failure): Promise<void>
+}
+
+/** A recipient with what was required for it. */
+interface BatchRecipient extends ReportRecipient {
+  requirement?: RecipientRecord['requirement']
+}
+
+interface Batch {
+  mail: ReportedMail
+  kind: ReportKind
+  recipients: BatchRecipient[]
+  waiting: { resolve: () => void; reject: (error: unknown) => void }[]
+}
+
+export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 'reporter'>): Reporter {
+  const batches = new Map<string, Batch>()
+
+  /** Join the batch of this mail and cause, or start one and send it when the others have had time to join. */
+  function join(mail: ReportedMail, kind: ReportKind, cause: string, recipients: BatchRecipient[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const key = `${mail.facts.mailId} ${kind} ${cause}`
+      const batch = batches.get(key)
+      if (batch !== undefined) {
+        batch.recipients.push(...recipients)
+        batch.waiting.push({ resolve, reject })
+        return
+      }
+      const fresh: Batch = { mail, kind, recipients, waiting: [{ resolve, reject }] }
+      batches.set(key, fresh)
+      setTimeout(() => {
+        batches.delete(key)
+        send(fresh).then(
+          () => {
+            for (const one of fresh.waiting) one.resolve()
+          },
+          (error: unknown) => {
+            for (const one of fresh.waiting) one.reject(error)
+          },
+        )
+      }, runtime.settings().ndr.coalesce)
+    })
+  }
+
+  async function send(batch: Batch): Promise<void> {
+    const { mail, kind } = batch
+    const settings = runtime.settings()
+    const target = reportTarget({
+      sender: mail.facts.sender,
+      mailKind: mail.facts.kind,
+      reportKind: kind,
+      settings,
+      ...(mail.facts.notes?.dsn === undefined ? {} : { dsn: mail.facts.notes.dsn }),
+      recipients: batch.recipients.map((recipient) => recipient.address),
+    })
+    if (target.kind === 'nobody') {
+      tell(batch, 'report-undeliverable', '', target.why)
+      return
+    }
+    const report = await composeReport(reportInput(batch, target.to), { templates: runtime.templates(), clock: runtime.clock })
+    await queueReport(haraka, target.to, report.message, {
+      caseId: mail.facts.caseId,
+      requiretls: mail.facts.notes?.requiretls ?? false,
+    })
+    tell(batch, target.kind === 'postmaster' ? 'report-undeliverable' : actionOf(kind), target.to, target.kind === 'postmaster' ? target.why : '')
+  }
+
+  function tell(batch: Batch, action: 'report-sent' | 'delay-notice-sent' | 'report-undeliverable', to: string, why: string) {
+    const { facts } = batch.mail
+    const failure = batch.recipients[0]?.failure
+    runtime.audit.tell({
+      action,
+      message: why === '' ? `report ${batch.kind} queued for the sender` : `report ${batch.kind}: ${why}`,
+      outcome: action === 'report-undeliverable' ? 'failure' : 'success',
+      mailId: facts.mailId,
+      caseId: facts.caseId,
+      sender: facts.sender,
+      recipients: batch.recipients.map((recipient) => recipient.address),
+      report: { kind: batch.kind, status: failure?.enhancedCode ?? '' },
+      queueAge: runtime.clock.now() - facts.queuedAt,
+      ...(failure === undefined ? {} : { failure }),
+      extra: { report_to: to },
+    })
+  }
+
+  function reportInput(batch: Batch, to: string): ReportInput {
+    const settings = runtime.settings()
+    const { facts, head } = batch.mail
+    const original = headersForReport(head)
+    const optOut = facts.notes?.optOut ?? { requested: false, refusals: [] as Refusal[] }
+    const possible = optOutAdvice(batch, settings.override.tags.length > 0)
+    const retryUntil = facts.queuedAt + settings.ndr.undeliverableAfter
+    const envid = facts.notes?.dsn?.envid
+    return {
+      kind: batch.kind,
+      caseId: facts.caseId,
+      sender: to,
+      recipients: batch.recipients,
+      original,
+      queuedAt: facts.queuedAt,
+      now: runtime.clock.now(),
+      ...(batch.kind === 'delayed' ? { retryUntil } : {}),
+      optOut: { requested: optOut.requested, refusals: optOut.refusals },
+      ...possible,
+      optOutTag: settings.override.tags[0] ?? '',
+      policySource: policySources(batch),
+      reportingMta: runtime.hostname,
+      ...(envid === undefined ? {} : { envid }),
+      support: settings.support,
+      languages: settings.ndr.languages,
+      style: settings.ndr.style,
+      messageId: `${facts.mailId}.${batch.kind}.${recipientsLabel(batch.recipients.map((r) => r.address))}@${runtime.hostname}`,
+      smtpUtf8: [to, ...batch.recipients.map((recipient) => recipient.address)].some((text) => /[^\x20-\x7e]/.test(text)),
+    }
+  }
+
+  function recipientsOf(facts: ReportedMail['facts'], failed: readonly FailedRecipient[]): BatchRecipient[] {
+    return failed.map(({ recipient, record }) => {
+      const last = record.history.at(-1)
+      const orcpt = facts.notes?.dsn?.rcpt[recipient]?.orcpt
+      return {
+        address: recipient,
+        ...(orcpt === undefined ? {} : { originalRecipient: orcpt }),
+        failure: record.lastFailure ?? { resultType: 'local-error', enhancedCode: '5.3.0', publicText: 'unknown' },
+        ...(last === undefined ? {} : { lastAttempt: last.at }),
+        attempts: record.history,
+        attemptCount: record.attempts,
+        logId: facts.logId,
+        ...(record.requirement === undefined ? {} : { requirement: record.requirement }),
+      }
+    })
+  }
+
+  async function mailOf(facts: MailFacts, item: HMailItem): Promise<ReportedMail> {
+    return { facts, head: await readHead(item) }
+  }
+
+  return {
+    async notDelivered(facts, item, failed) {
+      if (facts.kind !== 'mail') return await undeliverableReport(facts, item, failed)
+      const mail = await mailOf(facts, item)
+      await Promise.all(
+        [...groupByCause(failed)].map(([cause, group]) => {
+          const failure = group[0]?.record.lastFailure
+          const kind = failure === undefined ? 'expired' : reportKindFor(failure)
+          return join(mail, kind, cause, recipientsOf(facts, group))
+        }),
+      )
+    },
+    async delayed(facts, item, late) {
+      if (facts.kind !== 'mail' || facts.sender === '') return
+      await join(await mailOf(facts, item), 'delayed', 'delayed', recipientsOf(facts, late))
+    },
+    async optOutRefused(mail, recipients, failure) {
+      const reported = recipients.map((address) => ({ address, failure, attempts: [], attemptCount: 0, logId: mail.facts.logId }))
+      await send({ mail, kind: 'optout-refused', recipients: reported, waiting: [] })
+    },
+  }
+
+  /**
+   * A report that cannot be delivered itself: never a report about it. Its headers go to the postmaster, unless that is
+   * whom it could not reach; then the file stays, set aside, and an event says so.
+   */
+  async function undeliverableReport(facts: MailFacts, item: HMailItem, failed: readonly FailedRecipient[]): Promise<void> {
+    const mail = await mailOf(facts, item)
+    const postmaster = runtime.postmaster()
+    const batch: Batch = { mail, kind: 'expired', recipients: recipientsOf(facts, failed), waiting: [] }
+    const failure = batch.recipients[0]?.failure
+    const kind = failure === undefined ? 'expired' : reportKindFor(failure)
+    if (postmaster === '' || facts.recipients.includes(postmaster)) {
+      tell({ ...batch, kind }, 'report-undeliverable', '', 'it could not be delivered and stays set aside in the queue directory')
+      await setAside(haraka, item)
+      return
+    }
+    await send({ ...batch, kind })
+  }
+}
+
+function policySources(batch: Batch): string {
+  const sources = batch.recipients.map(({ requirement }) =>
+    requirement === undefined ? 'gate' : `${requirement.level} (${requirement.source})`,
+  )
+  return [...new Set(sources)].join(', ')
+}
+
+function actionOf(kind: ReportKind): 'report-sent' | 'delay-notice-sent' {
+  return kind === 'delayed' ? 'delay-notice-sent' : 'report-sent'
+}
+
+function groupByCause(failed: readonly FailedRecipient[]): Map<string, FailedRecipient[]> {
+  const groups = new Map<string, FailedRecipient[]>()
+  for (const one of failed) {
+    const cause = one.record.lastFailure === undefined ? 'unknown' : causeKey(one.record.lastFailure)
+    groups.set(cause, [...(groups.get(cause) ?? []), one])
+  }
+  return groups
+}
+
+/** May the report suggest the opt-out? Only where TLS is what failed, nothing stood against it, and the map allows it. */
+function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'optOutPossible' | 'optOutWhyNot'> {
+  const failures = batch.recipients.map((recipient) => recipient.failure)
+  if (!configured || !failures.every(isTlsFailure)) return { optOutPossible: false, optOutWhyNot: 'not-tls' }
+  const refusals = batch.mail.facts.notes?.optOut.refusals ?? []
+  if (refusals.some((refusal) => refusal.code === 'cpr' || refusal.code === 'sensitive' || refusal.code === 'contradicting-label')) {
+    return { optOutPossible: false, optOutWhyNot: 'findings' }
+  }
+  if (batch.recipients.some((recipient) => recipient.requirement?.overrideNever === true)) return { optOutPossible: false, optOutWhyNot: 'map' }
+  return { optOutPossible: true }
+}
+
+/** Hand a finished report to Haraka's queue. Resolves when it is written and synced there. */
+function queueReport(haraka: HarakaModules, to: string, message: Buffer, pass: Omit<ReportPass, 'kind'>): Promise<void> {
+  const notes: Notes = new haraka.Notes({ skip_plugins: [], ...announceReport({ kind: 'report', ...pass }) })
+  return new Promise((resolve, reject) => {
+    haraka.outbound.send_email(
+      '<>',
+      `<${to}>`,
+      message.toString('utf8'),
+      (code, text) => {
+        if (code === CODE.ok) resolve()
+        else reject(new Error(`the report could not be queued: ${String(text)}`))
+      },
+      { notes },
+    )
+  })
+}

@@ -1,0 +1,212 @@
+/**
+ * What the delivering process holds open: settings, store, keys, audit log, resolver, deliverer, reporter. Opened after
+ * privileges are dropped (`init_master` of a single process, `init_child` of a worker), never in the cluster master.
+ * Until it is open the gate answers 451 and deliveries wait.
+ */
+import os from 'node:os'
+import path from 'node:path'
+import { openAudit } from '../lib/audit/open'
+import type { Audit } from '../lib/audit/types'
+import { maskCpr } from '../lib/classify/cpr'
+import { systemClock, type Clock } from '../lib/clock'
+import { formatProblem, watchConfig, type ConfigWatch } from '../lib/config'
+import type { Settings } from '../lib/config/settings'
+import { createDeliverer, type Deliverer } from '../lib/deliver'
+import { createResolver, isLocalAddress, lookupAddresses, lookupMx } from '../lib/dns'
+import type { Resolver } from '../lib/dns/types'
+import { loadTemplates, type Templates } from '../lib/notify/templates'
+import { forHost } from '../lib/policy/for-host'
+import type { Requirement } from '../lib/policy/types'
+import { openStore } from '../lib/store'
+import { secretKey } from '../lib/store/keys'
+import { recipientRecords, type RecipientRecords } from '../lib/store/recipients'
+import type { Store } from '../lib/store/types'
+import type { HarakaModules, HarakaPlugin } from './haraka'
+import type { MailFacts } from './mail-facts'
+import { createReporter, type Reporter } from './reporter'
+
+export interface Runtime {
+  clock: Clock
+  /** The settings in force now; a bad reload never changes them. */
+  settings(): Settings
+  templates(): Templates
+  store: Store
+  recipients: RecipientRecords
+  sealKey: Buffer
+  audit: Audit
+  deliverer: Deliverer
+  reporter: Reporter
+  /** Name of this MTA: `me`, for HELO and Reporting-MTA. */
+  hostname: string
+  /** Where what cannot be reported goes; '' = nobody is configured. */
+  postmaster(): string
+  /** Aborted at shutdown: deliveries in flight are put off. */
+  signal: AbortSignal
+  /** Log and audit a failure of our own; never throws. */
+  reportError(what: string, error: unknown): void
+  /** Record durably that clear text is about to leave; rejects when that is not certain. */
+  permitPlaintext(facts: MailFacts, requirement: Requirement, event: PlaintextEvent): Promise<void>
+  close(): Promise<void>
+}
+
+interface PlaintextEvent {
+  host: string
+  address: string
+  recipients: readonly string[]
+}
+
+export interface RuntimeOptions {
+  instanceDir: string
+  /** Label of this process in file names: `main`, or `w1`, `w2` ... of a cluster. */
+  label: string
+  version: string
+  /** Called after each successful reload. */
+  onReload(settings: Settings): void
+}
+
+/**
+ * @throws Error when the configuration is bad or store or audit log cannot be opened; the caller stops Haraka
+ */
+export async function openRuntime(
+  haraka: HarakaModules,
+  plugin: HarakaPlugin,
+  options: RuntimeOptions,
+): Promise<Runtime> {
+  const clock = systemClock
+  const { instanceDir } = options
+  const hostname = haraka.outbound.net_utils.get_primary_host_name() || os.hostname()
+  const abort = new AbortController()
+  let audit: Audit | undefined
+  let templates = readTemplates(instanceDir)
+
+  const reportError = (what: string, error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error)
+    plugin.logerror(`secure-mail: ${what}: ${text}`)
+    audit?.tell({ action: 'plugin-error', message: `${what}: ${text}`, outcome: 'failure', extra: { what } })
+  }
+
+  let resolver: Resolver | undefined
+  const watch: ConfigWatch = watchConfig(instanceDir, {
+    onLoad(settings, warnings) {
+      for (const warning of warnings) plugin.logwarn(`secure-mail: ${formatProblem(warning)}`)
+      try {
+        templates = readTemplates(instanceDir)
+      } catch (error) {
+        reportError('templates', error)
+      }
+      const old = resolver
+      resolver = createResolver({ ...settings.dns, clock })
+      if (old !== undefined) void old.close()
+      plugin.lognotice(`secure-mail: configuration loaded: mode=${settings.main.mode} level=${settings.main.level}`)
+      audit?.tell({
+        action: 'config-loaded',
+        message: `configuration loaded: mode=${settings.main.mode}, level=${settings.main.level}, ${settings.map.rows.length} policy rows`,
+        outcome: 'success',
+      })
+      options.onReload(settings)
+    },
+    onReject(problems) {
+      for (const problem of problems) plugin.logerror(`secure-mail: ${formatProblem(problem)}`)
+      plugin.logerror('secure-mail: the new configuration has errors; the last good one stays in force')
+      audit?.tell({
+        action: 'config-rejected',
+        message: `configuration rejected, the last good one stays: ${problems.map(formatProblem).join('; ')}`,
+        outcome: 'failure',
+      })
+    },
+  })
+  const settings = () => watch.current()
+  resolver = createResolver({ ...settings().dns, clock })
+
+  const store = await openStore(settings().store, clock)
+  const [sealKey, auditKey] = await Promise.all([secretKey(store, 'seal'), secretKey(store, 'audit')])
+  const opened = openAudit({
+    dir: settings().audit.dir,
+    recipients: settings().audit.recipients,
+    keepDays: settings().audit.keepDays,
+    hmacKey: auditKey,
+    hostname,
+    version: options.version,
+    processLabel: options.label,
+    clock,
+    mask: maskCpr,
+    onError: (error) => plugin.logcrit(`secure-mail: the audit log cannot be written: ${error.message}`),
+  })
+  audit = opened
+
+  const deliverer = createDeliverer({
+    settings,
+    resolver: () => resolver!,
+    lookupMx,
+    lookupAddresses,
+    isLocalAddress,
+    forHost,
+    clock,
+    heloName: () => hostname,
+    log: (level, message) => (level === 'error' ? plugin.logerror(message) : plugin.logdebug(message)),
+  })
+
+  const partial: Omit<Runtime, 'reporter'> = {
+    clock,
+    settings,
+    templates: () => templates,
+    store,
+    recipients: recipientRecords(store),
+    sealKey,
+    audit: opened,
+    deliverer,
+    hostname,
+    postmaster: () => {
+      const { ndr, main } = settings()
+      const domain = main.internalDomains.find((name) => !name.startsWith('.'))
+      return ndr.postmaster ?? (domain === undefined ? '' : `postmaster@${domain}`)
+    },
+    signal: abort.signal,
+    reportError,
+    permitPlaintext: (facts, requirement, event) =>
+      opened.tellDurably({
+        action: 'plaintext-permitted',
+        message: `clear text to ${event.host} is permitted: ${requirement.reason}`,
+        outcome: 'success',
+        mailId: facts.mailId,
+        caseId: facts.caseId,
+        sender: facts.sender,
+        recipients: event.recipients,
+        destination: { host: event.host, ip: event.address },
+        policy: {
+          source: requirement.source,
+          level: requirement.level,
+          reason: requirement.reason,
+          ...(requirement.rule === undefined
+            ? {}
+            : { rule: `${requirement.rule.file}:${requirement.rule.line} ${requirement.rule.pattern}` }),
+        },
+        ...(facts.grant === null ? {} : { optOut: { by: facts.grant.by, granted: true, refusals: [] } }),
+      }),
+    async close() {
+      abort.abort()
+      watch.close()
+      await deliverer.close()
+      await resolver?.close()
+      await store.close()
+      await opened.close()
+    },
+  }
+  opened.tell({
+    action: 'config-loaded',
+    message: `started: mode=${settings().main.mode}, level=${settings().main.level}, ${settings().map.rows.length} policy rows`,
+    outcome: 'success',
+  })
+  return { ...partial, reporter: createReporter(haraka, partial) }
+}
+
+function readTemplates(instanceDir: string): Templates {
+  const loaded = loadTemplates(instanceDir)
+  if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('; '))
+  return loaded.templates
+}
+
+/** Where the instance is: Haraka sets `HARAKA` to the folder given with `-c`. */
+export function instanceDirectory(): string {
+  return path.resolve(process.env.HARAKA ?? '.')
+}
