@@ -1,0 +1,78 @@
+/** Which report a failure leads to. */
+import type { Failure, ResultType } from '../failure'
+import type { ReportKind } from './types'
+
+/** Every kind of report, in the order in which `ndr preview --list` shows them. */
+export const REPORT_KINDS: readonly ReportKind[] = [
+  'tls-not-offered',
+  'handshake-failed',
+  'tls-version-too-low',
+  'certificate-expired',
+  'certificate-wrong-name',
+  'certificate-not-trusted',
+  'fingerprint-mismatch',
+  'dane-failed',
+  'mta-sts-failed',
+  'requiretls-not-supported',
+  'domain-unknown',
+  'mailbox-refused',
+  'unreachable',
+  'expired',
+  'optout-refused',
+  'category3-required',
+  'category3-advice',
+  'delayed',
+]
+
+const KIND_OF: Readonly<Record<ResultType, ReportKind>> = {
+  'starttls-not-supported': 'tls-not-offered',
+  'starttls-injection': 'handshake-failed',
+  'validation-failure': 'handshake-failed',
+  'tls-version-too-low': 'tls-version-too-low',
+  'certificate-expired': 'certificate-expired',
+  'certificate-host-mismatch': 'certificate-wrong-name',
+  'certificate-not-trusted': 'certificate-not-trusted',
+  'fingerprint-mismatch': 'fingerprint-mismatch',
+  'tlsa-invalid': 'dane-failed',
+  'dnssec-invalid': 'dane-failed',
+  'dane-required': 'dane-failed',
+  'sts-policy-fetch-error': 'mta-sts-failed',
+  'sts-policy-invalid': 'mta-sts-failed',
+  'sts-webpki-invalid': 'mta-sts-failed',
+  'requiretls-not-supported': 'requiretls-not-supported',
+  'domain-not-found': 'domain-unknown',
+  'null-mx': 'domain-unknown',
+  // A domain whose MX has no address takes no mail; to the sender that is a wrong or dead address.
+  'no-address': 'domain-unknown',
+  'dns-error': 'unreachable',
+  'connection-failed': 'unreachable',
+  'protocol-error': 'unreachable',
+  'no-route': 'unreachable',
+  'smtp-rejected': 'mailbox-refused',
+  'smtp-deferred': 'expired',
+  'local-error': 'expired',
+  expired: 'expired',
+  'optout-refused': 'optout-refused',
+}
+
+/**
+ * The report that tells a sender about this failure once it is final. Total: every result type has one.
+ *
+ * @param failure only `resultType` is looked at
+ */
+export function reportKindFor(failure: Pick<Failure, 'resultType'>): ReportKind {
+  return KIND_OF[failure.resultType]
+}
+
+/**
+ * Recipients of one mail whose failures have the same key share a report. What differs between them inside one cause
+ * (servers, replies) stands in the report's table and machine part.
+ */
+export function causeKey(failure: Pick<Failure, 'resultType'>): string {
+  return reportKindFor(failure)
+}
+
+/** Does this kind tell of a mail that was not delivered? The others: `delayed` (not yet) and `category3-advice` (it was). */
+export function isFinalKind(kind: ReportKind): boolean {
+  return kind !== 'delayed' && kind !== 'category3-advice'
+}
