@@ -5,9 +5,17 @@ import type { HostAttempt } from '../deliver/types'
 /** Keys are short arrays of strings and numbers, ordered element by element. */
 export type StoreKey = readonly (string | number)[]
 
+/** One entry of a list. */
+export interface StoreEntry<T> {
+  key: StoreKey
+  value: T
+}
+
 /**
  * A small ordered key-value store. Values are JSON. Every write that resolves is durable (survives kill -9 and power
  * loss); a write that cannot be made durable rejects. All methods reject when the store is closed.
+ * A value that was damaged on the disk rejects; it is never taken for an absent one. A write that rejects because it
+ * took too long may still appear later; every other rejected write has not happened.
  */
 export interface Store {
   get<T>(key: StoreKey): Promise<T | undefined>
@@ -15,7 +23,13 @@ export interface Store {
   put(key: StoreKey, value: unknown, options?: { ttl?: number }): Promise<void>
   /** Write only if nothing is there; returns what stands in the store afterwards. Atomic across processes. */
   putIfAbsent<T>(key: StoreKey, value: T, options?: { ttl?: number }): Promise<T>
-  /** Read, change, write in one transaction. */
+  /**
+   * Read, change, write in one transaction, which holds up every other writer: `change` must be quick.
+   *
+   * @param change gives the new value; undefined removes the entry; what it throws rejects, with nothing written
+   * @param options.ttl as in `put`; absent = the expiry stays as it is
+   * @returns the new value
+   */
   update<T>(
     key: StoreKey,
     change: (old: T | undefined) => T | undefined,
@@ -23,8 +37,11 @@ export interface Store {
   ): Promise<T | undefined>
   remove(key: StoreKey): Promise<void>
   /** Entries whose key begins with `prefix`, in key order. */
-  list<T>(prefix: StoreKey, limit?: number): Promise<{ key: StoreKey; value: T }[]>
-  /** Add to a counter; batched, at most a second of counts is lost on kill -9. */
+  list<T>(prefix: StoreKey, limit?: number): Promise<StoreEntry<T>[]>
+  /**
+   * Add to a counter, read by `get<number>`; batched, at most a second of counts is lost on kill -9. After `close` it
+   * does nothing.
+   */
   increment(key: StoreKey, by?: number): void
   /** Remove what has expired; run by one process now and then. Returns how many. */
   sweep(): Promise<number>

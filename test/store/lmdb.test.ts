@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { systemClock } from '../../lib/clock'
+import { openLmdbStore } from '../../lib/store/lmdb'
+import { storeContract } from './contract'
+import { removeTempDirs, tempDir } from './temp'
+
+storeContract('lmdb', (clock, onError) => openLmdbStore({ path: tempDir(), clock, onError }))
+
+describe('store: lmdb', () => {
+  afterEach(removeTempDirs)
+
+  it('keeps everything over close and open, counts included', async () => {
+    const path = tempDir()
+    const first = await openLmdbStore({ path, clock: systemClock })
+    await first.put(['a', 1], { deep: ['x'] })
+    first.increment(['n'], 3)
+    await first.close()
+    const second = await openLmdbStore({ path, clock: systemClock })
+    second.increment(['n'])
+    await second.close()
+    const third = await openLmdbStore({ path, clock: systemClock })
+    assert.deepEqual(await third.get(['a', 1]), { deep: ['x'] })
+    assert.equal(await third.get(['n']), 4)
+    await third.close()
+  })
+
+  it('may be open twice in one process; closing one leaves the other', async () => {
+    const path = tempDir()
+    const first = await openLmdbStore({ path, clock: systemClock })
+    const second = await openLmdbStore({ path, clock: systemClock })
+    await first.put(['k'], 1)
+    assert.equal(await second.get(['k']), 1)
+    await first.close()
+    await second.put(['k'], 2)
+    assert.equal(await second.get(['k']), 2)
+    await second.close()
+  })
+})
