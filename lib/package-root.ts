@@ -17,3 +17,9 @@ export function packageRoot(): string {
       throw new Error(`secure-mail: no package.json of haraka-plugin-secure-mail above ${__dirname}`)
   }
 }
+
+/** Version of this package, as `package.json` says. */
+export function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }
+  return version
+}

@@ -63,15 +63,17 @@ export function tellSealProblem(context: AttemptContext): void {
     outcome: 'failure',
     ...common(context),
     recipients: facts.recipients,
-    ...(claimsGrant
-      ? { optOut: { by: null, granted: false, refusals: ['changed-after-verdict'] } }
-      : {}),
+    ...(claimsGrant ? { optOut: { by: null, granted: false, refusals: ['changed-after-verdict'] } } : {}),
     extra: { seal: facts.sealProblem.reason },
   })
 }
 
 /** All that one delivery of one group did. */
-export function tellOutcomes(context: AttemptContext, result: DeliveryResult, requirement: Requirement | undefined): void {
+export function tellOutcomes(
+  context: AttemptContext,
+  result: DeliveryResult,
+  requirement: Requirement | undefined,
+): void {
   for (const attempt of result.attempts) tellHost(context, attempt, requirement)
   for (const outcome of result.outcomes) tellOutcome(context, outcome, requirement)
 }
@@ -88,11 +90,17 @@ function tellHost(context: AttemptContext, attempt: HostAttempt, requirement: Re
     destination: destinationOf(attempt),
     tls: attempt.tls ?? null,
     ...(attempt.failure === undefined ? {} : { failure: attempt.failure }),
-    ...(requirement === undefined ? {} : { policy: policyOf(requirement), tlsToken: tlsToken(requirement, attempt.tls ?? null) }),
+    ...(requirement === undefined
+      ? {}
+      : { policy: policyOf(requirement), tlsToken: tlsToken(requirement, attempt.tls ?? null) }),
   })
 }
 
-function destinationOf(where: { host: string; address?: string; port?: number }): NonNullable<AuditEvent['destination']> {
+function destinationOf(where: {
+  host: string
+  address?: string
+  port?: number
+}): NonNullable<AuditEvent['destination']> {
   return {
     host: where.host,
     ...(where.address === undefined ? {} : { ip: where.address }),
@@ -107,14 +115,22 @@ function tellOutcome(context: AttemptContext, outcome: RecipientOutcome, require
     ...common(context),
     recipients: [outcome.recipient],
     attempt: record.attempts,
-    ...(requirement === undefined
-      ? {}
-      : { policy: { ...policyOf(requirement), ...wouldHave(outcome, requirement) } }),
+    ...(requirement === undefined ? {} : { policy: { ...policyOf(requirement), ...wouldHave(outcome, requirement) } }),
   }
   if (outcome.result === 'delivered') {
     const token = requirement === undefined ? '' : tlsToken(requirement, outcome.tls)
-    const event = { ...base, outcome: 'success' as const, destination: destinationOf(outcome), tls: outcome.tls, tlsToken: token }
-    runtime.audit.tell({ ...event, action: 'delivery-succeeded', message: `delivered to ${outcome.host}: ${outcome.response}` })
+    const event = {
+      ...base,
+      outcome: 'success' as const,
+      destination: destinationOf(outcome),
+      tls: outcome.tls,
+      tlsToken: token,
+    }
+    runtime.audit.tell({
+      ...event,
+      action: 'delivery-succeeded',
+      message: `delivered to ${outcome.host}: ${outcome.response}`,
+    })
     if (outcome.tls === null && requirement?.source !== 'local') {
       runtime.audit.tell({
         ...event,
@@ -143,10 +159,12 @@ function tellOutcome(context: AttemptContext, outcome: RecipientOutcome, require
 }
 
 /** mode=monitor: what enforcing would have done, where it differs in what was asked. */
-function wouldHave(outcome: RecipientOutcome, requirement: Requirement): Pick<NonNullable<AuditEvent['policy']>, 'wouldHave'> {
+function wouldHave(
+  outcome: RecipientOutcome,
+  requirement: Requirement,
+): Pick<NonNullable<AuditEvent['policy']>, 'wouldHave'> {
   if (requirement.wouldRequire === undefined) return {}
-  if (outcome.result === 'failed') return { wouldHave: 'bounced' }
-  if (outcome.result === 'deferred') return { wouldHave: 'deferred' }
+  if (outcome.result !== 'delivered') return { wouldHave: outcome.result === 'failed' ? 'bounced' : 'deferred' }
   if (outcome.tls === null) return { wouldHave: 'deferred' }
   const needsProof = requirement.wouldRequire !== 'encrypt' && requirement.wouldRequire !== 'may'
   return { wouldHave: needsProof && !outcome.tls.verified ? 'deferred' : 'delivered' }

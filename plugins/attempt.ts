@@ -74,7 +74,10 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     tellOutcomes(context, { outcomes, attempts: [] }, undefined)
     return
   }
-  const decided = pending.map((recipient) => ({ recipient, requirement: requirementOf(context, recipient, chosen.route) }))
+  const decided = pending.map((recipient) => ({
+    recipient,
+    requirement: requirementOf(context, recipient, chosen.route),
+  }))
   for (const group of groupRecipients(decided)) {
     if (runtime.signal.aborted) throw new Error('shutting down')
     tellPolicy(context, group.requirement, group.recipients, chosen.route)
@@ -183,7 +186,12 @@ async function note(
   await save(context, facts.mailId, outcome.recipient, record)
 }
 
-async function save(context: AttemptContext, mailId: string, recipient: string, record: RecipientRecord): Promise<void> {
+async function save(
+  context: AttemptContext,
+  mailId: string,
+  recipient: string,
+  record: RecipientRecord,
+): Promise<void> {
   try {
     await context.runtime.recipients.save(mailId, recipient, record)
   } catch (error) {
@@ -233,7 +241,11 @@ async function reportFailed(context: AttemptContext): Promise<void> {
   await runtime.reporter.notDelivered(
     facts,
     item,
-    failed.map((recipient) => ({ recipient, original: addressOf(todo, facts, recipient), record: recordOf(progress, recipient) })),
+    failed.map((recipient) => ({
+      recipient,
+      original: addressOf(todo, facts, recipient),
+      record: recordOf(progress, recipient),
+    })),
   )
   for (const recipient of failed) {
     const record = { ...recordOf(progress, recipient), reported: true }
@@ -256,7 +268,11 @@ async function sendDelayNotices(context: AttemptContext): Promise<void> {
     await runtime.reporter.delayed(
       facts,
       item,
-      due.map((recipient) => ({ recipient, original: addressOf(todo, facts, recipient), record: recordOf(progress, recipient) })),
+      due.map((recipient) => ({
+        recipient,
+        original: addressOf(todo, facts, recipient),
+        record: recordOf(progress, recipient),
+      })),
     )
   } catch (error) {
     // a notice is a courtesy: the mail goes on, and the next attempt tries the notice again

@@ -56,5 +56,7 @@ export function dsnParameters(transaction: Transaction): DsnParameters | undefin
 }
 
 function bounded(value: string | undefined): string | undefined {
-  return value !== undefined && value.length > 0 && value.length <= LIMIT && /^[\x21-\x7e]+$/.test(value) ? value : undefined
+  return value !== undefined && value.length > 0 && value.length <= LIMIT && /^[\x21-\x7e]+$/.test(value)
+    ? value
+    : undefined
 }

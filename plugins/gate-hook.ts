@@ -267,5 +267,10 @@ function withdrawGrant(runtime: Runtime, notes: GateDecision['notes']): GateDeci
     recipients: notes.recipients,
     optOut: { by: notes.grant?.by ?? null, granted: false, refusals: [refusal.code] },
   })
-  return { ...notes, category: 2, grant: null, optOut: { requested: true, refusals: [...notes.optOut.refusals, refusal] } }
+  return {
+    ...notes,
+    category: 2,
+    grant: null,
+    optOut: { requested: true, refusals: [...notes.optOut.refusals, refusal] },
+  }
 }

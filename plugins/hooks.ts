@@ -50,7 +50,9 @@ export function runHooks(
     }
     const timer = setTimeout(() => {
       cancel(item)
-      item.logerror(`secure-mail: the ${hook} hooks of other plugins did not answer in ${deadline / 1000} s; going on without them`)
+      item.logerror(
+        `secure-mail: the ${hook} hooks of other plugins did not answer in ${deadline / 1000} s; going on without them`,
+      )
       settle({ code: CODE.denysoft, message: 'plugin timeout', timedOut: true })
     }, deadline)
     open.set(item, {

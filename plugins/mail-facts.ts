@@ -83,5 +83,8 @@ function claimsProtection(claimed: unknown): boolean {
 
 /** Short stable label for a set of recipients, for ids that must be the same after a restart. */
 export function recipientsLabel(recipients: readonly string[]): string {
-  return createHash('sha256').update([...recipients].sort().join('\0')).digest('hex').slice(0, 12)
+  return createHash('sha256')
+    .update([...recipients].sort().join('\0'))
+    .digest('hex')
+    .slice(0, 12)
 }

@@ -64,7 +64,11 @@ export async function tellDeferred(
   const { haraka, item, todo, facts, runtime } = context
   const now = runtime.clock.now()
   const recipients = deferred.recipients.map((recipient) =>
-    withDsn(addressOf(todo, facts, recipient), recordOf(context.progress, recipient).lastFailure ?? deferred.failure, 'delayed'),
+    withDsn(
+      addressOf(todo, facts, recipient),
+      recordOf(context.progress, recipient).lastFailure ?? deferred.failure,
+      'delayed',
+    ),
   )
   const params = {
     delay: Math.ceil((deferred.at - now) / 1000),
@@ -92,7 +96,10 @@ export async function tellBounced(context: AttemptContext, failed: readonly stri
     return failure === undefined ? address : withDsn(address, failure, 'failed')
   })
   const failure = recordOf(progress, failed[0] ?? '').lastFailure
-  const error = Object.assign(new Error(failure?.publicText ?? 'not delivered'), { bounced_rcpt: recipients, deferred_rcpt: [] })
+  const error = Object.assign(new Error(failure?.publicText ?? 'not delivered'), {
+    bounced_rcpt: recipients,
+    deferred_rcpt: [],
+  })
   item.bounce_error = error
   const answer = await runHooks(haraka, item, 'bounce', error)
   if (answer.code !== CODE.cont && answer.code !== CODE.ok) logAnswer(context, 'bounce', answer)

@@ -10,6 +10,7 @@ import { reportTarget } from '../lib/notify/target'
 import type { ReportInput, ReportKind, ReportRecipient } from '../lib/notify/types'
 import { isTlsFailure, type Failure } from '../lib/failure'
 import type { Refusal } from '../lib/gate/types'
+import type { SecureMailNotes } from '../lib/store/notes'
 import type { RecipientRecord } from '../lib/store/types'
 import { CODE, type HarakaAddress, type HarakaModules, type HMailItem, type Notes } from './haraka'
 import { recipientsLabel, type MailFacts } from './mail-facts'
@@ -26,7 +27,9 @@ export interface FailedRecipient {
 
 /** What a report needs of the mail besides its recipients. */
 export interface ReportedMail {
-  facts: Pick<MailFacts, 'mailId' | 'caseId' | 'sender' | 'kind' | 'notes' | 'queuedAt' | 'logId'>
+  facts: Pick<MailFacts, 'mailId' | 'caseId' | 'sender' | 'kind' | 'queuedAt' | 'logId'> & {
+    notes: Pick<SecureMailNotes, 'optOut' | 'dsn' | 'requiretls'> | null
+  }
   /** Header block of the mail. */
   head: Buffer
 }
@@ -95,15 +98,28 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       tell(batch, 'report-undeliverable', '', target.why)
       return
     }
-    const report = await composeReport(reportInput(batch, target.to), { templates: runtime.templates(), clock: runtime.clock })
+    const report = await composeReport(reportInput(batch, target.to), {
+      templates: runtime.templates(),
+      clock: runtime.clock,
+    })
     await queueReport(haraka, target.to, report.message, {
       caseId: mail.facts.caseId,
       requiretls: mail.facts.notes?.requiretls ?? false,
     })
-    tell(batch, target.kind === 'postmaster' ? 'report-undeliverable' : actionOf(kind), target.to, target.kind === 'postmaster' ? target.why : '')
+    tell(
+      batch,
+      target.kind === 'postmaster' ? 'report-undeliverable' : actionOf(kind),
+      target.to,
+      target.kind === 'postmaster' ? target.why : '',
+    )
   }
 
-  function tell(batch: Batch, action: 'report-sent' | 'delay-notice-sent' | 'report-undeliverable', to: string, why: string) {
+  function tell(
+    batch: Batch,
+    action: 'report-sent' | 'delay-notice-sent' | 'report-undeliverable',
+    to: string,
+    why: string,
+  ) {
     const { facts } = batch.mail
     const failure = batch.recipients[0]?.failure
     runtime.audit.tell({
@@ -148,7 +164,9 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       languages: settings.ndr.languages,
       style: settings.ndr.style,
       messageId: `${facts.mailId}.${batch.kind}.${recipientsLabel(batch.recipients.map((r) => r.address))}@${runtime.hostname}`,
-      smtpUtf8: [to, ...batch.recipients.map((recipient) => recipient.address)].some((text) => /[^\x20-\x7e]/.test(text)),
+      smtpUtf8: [to, ...batch.recipients.map((recipient) => recipient.address)].some((text) =>
+        /[^\x20-\x7e]/.test(text),
+      ),
     }
   }
 
@@ -190,7 +208,13 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       await join(await mailOf(facts, item), 'delayed', 'delayed', recipientsOf(facts, late))
     },
     async optOutRefused(mail, recipients, failure) {
-      const reported = recipients.map((address) => ({ address, failure, attempts: [], attemptCount: 0, logId: mail.facts.logId }))
+      const reported = recipients.map((address) => ({
+        address,
+        failure,
+        attempts: [],
+        attemptCount: 0,
+        logId: mail.facts.logId,
+      }))
       await send({ mail, kind: 'optout-refused', recipients: reported, waiting: [] })
     },
   }
@@ -199,14 +223,23 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
    * A report that cannot be delivered itself: never a report about it. Its headers go to the postmaster, unless that is
    * whom it could not reach; then the file stays, set aside, and an event says so.
    */
-  async function undeliverableReport(facts: MailFacts, item: HMailItem, failed: readonly FailedRecipient[]): Promise<void> {
+  async function undeliverableReport(
+    facts: MailFacts,
+    item: HMailItem,
+    failed: readonly FailedRecipient[],
+  ): Promise<void> {
     const mail = await mailOf(facts, item)
     const postmaster = runtime.postmaster()
     const batch: Batch = { mail, kind: 'expired', recipients: recipientsOf(facts, failed), waiting: [] }
     const failure = batch.recipients[0]?.failure
     const kind = failure === undefined ? 'expired' : reportKindFor(failure)
     if (postmaster === '' || facts.recipients.includes(postmaster)) {
-      tell({ ...batch, kind }, 'report-undeliverable', '', 'it could not be delivered and stays set aside in the queue directory')
+      tell(
+        { ...batch, kind },
+        'report-undeliverable',
+        '',
+        'it could not be delivered and stays set aside in the queue directory',
+      )
       await setAside(haraka, item)
       return
     }
@@ -239,15 +272,25 @@ function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'opt
   const failures = batch.recipients.map((recipient) => recipient.failure)
   if (!configured || !failures.every(isTlsFailure)) return { optOutPossible: false, optOutWhyNot: 'not-tls' }
   const refusals = batch.mail.facts.notes?.optOut.refusals ?? []
-  if (refusals.some((refusal) => refusal.code === 'cpr' || refusal.code === 'sensitive' || refusal.code === 'contradicting-label')) {
+  if (
+    refusals.some(
+      (refusal) => refusal.code === 'cpr' || refusal.code === 'sensitive' || refusal.code === 'contradicting-label',
+    )
+  ) {
     return { optOutPossible: false, optOutWhyNot: 'findings' }
   }
-  if (batch.recipients.some((recipient) => recipient.requirement?.overrideNever === true)) return { optOutPossible: false, optOutWhyNot: 'map' }
+  if (batch.recipients.some((recipient) => recipient.requirement?.overrideNever === true))
+    return { optOutPossible: false, optOutWhyNot: 'map' }
   return { optOutPossible: true }
 }
 
 /** Hand a finished report to Haraka's queue. Resolves when it is written and synced there. */
-function queueReport(haraka: HarakaModules, to: string, message: Buffer, pass: Omit<ReportPass, 'kind'>): Promise<void> {
+function queueReport(
+  haraka: HarakaModules,
+  to: string,
+  message: Buffer,
+  pass: Omit<ReportPass, 'kind'>,
+): Promise<void> {
   const notes: Notes = new haraka.Notes({ skip_plugins: [], ...announceReport({ kind: 'report', ...pass }) })
   return new Promise((resolve, reject) => {
     haraka.outbound.send_email(

@@ -8,8 +8,7 @@ import { CODE, type HarakaModules, type HarakaMx, type Notes } from './haraka'
 import type { HookAnswer } from './hooks'
 
 export type ChosenRoute =
-  | { kind: 'deliver'; route: Route; routes?: StaticRoute[] }
-  | { kind: 'refused'; failure: Failure }
+  { kind: 'deliver'; route: Route; routes?: StaticRoute[] } | { kind: 'refused'; failure: Failure }
 
 /**
  * OK names a static route, which is honoured (how the connection is protected stays ours to decide). DENY and DENYSOFT

@@ -52,6 +52,13 @@ export interface TakeoverHandlers {
   report(what: string, error: unknown): void
 }
 
+const envelopes = new WeakMap<HMailItem, Promise<boolean>>()
+
+/** Resolves to true when the envelope of a queued mail is read, to false when its file cannot be used; never rejects. */
+export function envelopeRead(item: HMailItem): Promise<boolean> {
+  return envelopes.get(item) ?? Promise.resolve(false)
+}
+
 /**
  * @throws Error when a method cannot be taken (somebody else locked it)
  */
@@ -62,12 +69,11 @@ export function takeOver(haraka: HarakaModules, handlers: TakeoverHandlers): Tak
   methods.set('send', function send(this: HMailItem): void {
     void handlers.deliver(this)
   })
-  methods.set('size_file', function sizeFile(this: HMailItem): Promise<void> {
-    return readEnvelope(haraka, this, handlers.report)
+  // called by the constructor; nobody waits for what it returns
+  methods.set('size_file', function sizeFile(this: HMailItem): void {
+    envelopes.set(this, readEnvelope(haraka, this, handlers.report))
   })
-  methods.set('read_todo', function readTodo(this: HMailItem): Promise<void> {
-    return readEnvelope(haraka, this, handlers.report)
-  })
+  methods.set('read_todo', unreachable(haraka, 'read_todo'))
   methods.set('delivered', unreachable(haraka, 'delivered'))
   for (const name of STOCK_WAYS) methods.set(name, unreachable(haraka, name))
   for (const hook of ASKED_HOOKS) methods.set(`${hook}_respond`, responder(hook))
@@ -79,7 +85,9 @@ export function takeOver(haraka: HarakaModules, handlers: TakeoverHandlers): Tak
 
   return {
     missing() {
-      const gone = [...methods].filter(([name, value]) => prototype[name] !== value).map(([name]) => `HMailItem.${name}`)
+      const gone = [...methods]
+        .filter(([name, value]) => prototype[name] !== value)
+        .map(([name]) => `HMailItem.${name}`)
       if (haraka.outbound.process_delivery !== writer) gone.push('outbound.process_delivery')
       if (haraka.Connection.prototype.queue_outbound_respond !== handlers.queueOutboundRespond) {
         gone.push('Connection.queue_outbound_respond')
@@ -115,18 +123,22 @@ async function readEnvelope(
   haraka: HarakaModules,
   item: HMailItem,
   report: (what: string, error: unknown) => void,
-): Promise<void> {
+): Promise<boolean> {
   try {
     const { size } = await fs.stat(item.path)
     const todo = await readTodo(item, size)
     item.file_size = size
     item.todo = revive(haraka, todo)
     item.emit('ready')
+    return true
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') item.loginfo(`secure-mail: ${item.filename} is gone; handled elsewhere`)
     else if (code === undefined) {
-      report('queue-file', new Error(`${item.filename} is damaged and set aside as error.${item.filename}: ${(error as Error).message}`))
+      report(
+        'queue-file',
+        new Error(`${item.filename} is damaged and set aside as error.${item.filename}: ${(error as Error).message}`),
+      )
       await setAside(haraka, item).catch((renameError: unknown) => {
         report('queue-file', renameError)
       })
@@ -137,7 +149,7 @@ async function readEnvelope(
       })
     }
     if (item.listenerCount('error') > 0) item.emit('error', `cannot read ${item.filename}`)
-    item.next_cb()
+    return false
   }
 }
 
@@ -149,7 +161,8 @@ async function readTodo(item: HMailItem, size: number): Promise<Todo> {
     const length = prefix.readUInt32BE(0)
     if (length === 0 || length > MAX_ENVELOPE || length > size - PREFIX) throw new Error('the envelope is cut off')
     const envelope = Buffer.alloc(length)
-    if ((await handle.read(envelope, 0, length, PREFIX)).bytesRead !== length) throw new Error('the envelope is cut off')
+    if ((await handle.read(envelope, 0, length, PREFIX)).bytesRead !== length)
+      throw new Error('the envelope is cut off')
     item.data_start = PREFIX + length
     return JSON.parse(envelope.toString('utf8')) as Todo
   } finally {
@@ -160,7 +173,8 @@ async function readTodo(item: HMailItem, size: number): Promise<Todo> {
 /** Make the parsed envelope what Haraka's plugins expect: addresses and notes are objects of its classes. */
 function revive(haraka: HarakaModules, todo: Todo): Todo {
   if (!Array.isArray(todo.rcpt_to) || todo.rcpt_to.length === 0) throw new Error('the envelope has no recipients')
-  if (typeof todo.uuid !== 'string' || typeof todo.domain !== 'string') throw new Error('the envelope has no id or domain')
+  if (typeof todo.uuid !== 'string' || typeof todo.domain !== 'string')
+    throw new Error('the envelope has no id or domain')
   if (!Number.isFinite(todo.queue_time)) throw new Error('the envelope has no time')
   todo.mail_from = new haraka.Address(todo.mail_from)
   todo.rcpt_to = todo.rcpt_to.map((address) => new haraka.Address(address))

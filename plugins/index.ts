@@ -1,0 +1,233 @@
+/**
+ * secure-mail for Haraka: the one entry that `config/plugins` names.
+ *
+ * `register()` runs as root and in the cluster master as well, so it only checks, takes over the delivery class and
+ * registers hooks. Files are opened in the process that delivers, after privileges are dropped.
+ */
+import { loadConfig, formatProblem } from '../lib/config'
+import { packageVersion } from '../lib/package-root'
+import { keepMailParameters, keepRcptParameters } from './envelope-hooks'
+import { gate, seal } from './gate-hook'
+import { guard, withDeadline, type HookResult } from './guard'
+import {
+  CODE,
+  harakaModules,
+  type Connection,
+  type HarakaAddress,
+  type HarakaModules,
+  type HarakaPlugin,
+  type HMailItem,
+  type Server,
+  type Transaction,
+} from './haraka'
+import { comeBack, live, TROUBLE_RETRY } from './lifecycle'
+import { applyListen } from './listen'
+import { instanceDirectory, openRuntime, type Runtime } from './runtime'
+import { checkHaraka, checkInstance, checkNeighbours } from './startup-check'
+import { queueOutboundResponder } from './submission'
+import { envelopeRead, takeOver, type Takeover } from './takeover'
+
+/** Answers of our own hooks must come within these, in milliseconds. */
+const GATE_DEADLINE = 60_000
+const HOOK_DEADLINE = 20_000
+/** How often the dead-man's switch is looked at, in milliseconds. */
+const WATCH_INTERVAL = 5_000
+
+/** State of this process; one plugin instance per process. */
+interface State {
+  haraka: HarakaModules
+  plugin: HarakaPlugin
+  takeover: Takeover
+  runtime: Runtime | null
+  /** Resolves when the process may deliver. */
+  ready: Promise<Runtime>
+  becomeReady: (runtime: Runtime) => void
+}
+
+let state: State | undefined
+
+function current(): State {
+  if (state === undefined) throw new Error('secure-mail is not registered')
+  return state
+}
+
+function report(what: string, error: unknown): void {
+  try {
+    if (state?.runtime != null) state.runtime.reportError(what, error)
+    else state?.plugin.logerror(`secure-mail: ${what}: ${error instanceof Error ? error.message : String(error)}`)
+  } catch (second) {
+    process.stderr.write(`secure-mail: ${what}: ${String(error)} (and it could not be logged: ${String(second)})\n`)
+  }
+}
+
+/** Say why, and start nothing. */
+function refuseToStart(lines: readonly string[]): never {
+  for (const line of lines) process.stderr.write(`secure-mail: ${line}\n`)
+  process.stderr.write('secure-mail: refusing to start; no mail is accepted or delivered\n')
+  process.exit(1)
+}
+
+/** Called by Haraka once per process. */
+export function register(this: HarakaPlugin): void {
+  if (state !== undefined) refuseToStart(['the plugin is loaded twice: remove one of the lines in config/plugins'])
+  const haraka = harakaModules(this)
+  applyListen(this, process.env.SECURE_MAIL_LISTEN)
+  const instanceDir = instanceDirectory()
+  const config = loadConfig(instanceDir)
+  const instance = checkInstance(instanceDir)
+  const problems = [
+    ...checkHaraka(haraka),
+    ...(config.ok ? [] : config.problems.filter((problem) => problem.severity === 'error').map(formatProblem)),
+    ...instance.errors,
+  ]
+  if (problems.length > 0) refuseToStart(problems)
+  for (const warning of instance.warnings) this.logwarn(`secure-mail: ${warning}`)
+
+  let becomeReady: State['becomeReady'] = () => undefined
+  const ready = new Promise<Runtime>((resolve) => {
+    becomeReady = resolve
+  })
+  const takeover = takeOver(haraka, {
+    deliver,
+    queueOutboundRespond: queueOutboundResponder(haraka, () => state?.runtime ?? null, report),
+    report,
+  })
+  state = { haraka, plugin: this, takeover, runtime: null, ready, becomeReady }
+
+  this.register_hook('init_master', 'init_master')
+  this.register_hook('init_child', 'init_child')
+  this.register_hook('mail', 'mail_parameters', -100)
+  this.register_hook('rcpt', 'rcpt_parameters', -100)
+  this.register_hook('queue_outbound', 'gate', -100)
+  this.register_hook('pre_send_trans_email', 'seal', 100)
+
+  // Plugins are loaded one after the other in this very turn; the next tick is before any listener is opened.
+  process.nextTick(() => {
+    const neighbours = checkNeighbours(haraka)
+    if (neighbours.length > 0) refuseToStart(neighbours)
+  })
+}
+
+/** Deliver one mail once the process is ready; never rejects. */
+async function deliver(item: HMailItem): Promise<void> {
+  const { haraka, ready } = current()
+  try {
+    const runtime = await ready
+    if (!(await envelopeRead(item))) {
+      item.next_cb()
+      return
+    }
+    while (runtime.settings().delivery.paused) await new Promise((resolve) => setTimeout(resolve, 1000))
+    await live(haraka, runtime, item)
+  } catch (error) {
+    report('delivery', error)
+    item.next_cb()
+    comeBack(haraka, item, TROUBLE_RETRY)
+  }
+}
+
+/** The single process of `nodes=0` delivers; the master of a cluster opens nothing. */
+async function initMaster(server: Server): Promise<HookResult> {
+  const clustered = server.cluster !== undefined && server.cfg.main.nodes !== 0
+  if (clustered) return []
+  return await open('main')
+}
+
+async function initChild(server: Server): Promise<HookResult> {
+  return await open(`w${server.cluster?.worker?.id ?? process.pid}`)
+}
+
+/** Open what delivery needs; a failure here ends the process with one clear line. */
+async function open(label: string): Promise<HookResult> {
+  const { haraka, plugin, takeover, becomeReady } = current()
+  try {
+    const runtime = await openRuntime(haraka, plugin, {
+      instanceDir: instanceDirectory(),
+      label,
+      version: packageVersion(),
+      onReload: () => {
+        switchDeliveryOn()
+      },
+    })
+    const gone = takeover.missing()
+    if (gone.length > 0) refuseToStart([`delivery is not ours any more: ${gone.join(', ')}`])
+    current().runtime = runtime
+    switchDeliveryOn()
+    setInterval(switchDeliveryOn, WATCH_INTERVAL).unref()
+    becomeReady(runtime)
+    return []
+  } catch (error) {
+    refuseToStart([error instanceof Error ? error.message : String(error)])
+  }
+}
+
+/**
+ * The dead-man's switch. The instance ships with `outbound.ini disabled=true`, so an instance without this plugin
+ * delivers nothing; only a take-over that is verified to be in place switches delivery on, in memory, and again after
+ * each reload of outbound.ini.
+ */
+function switchDeliveryOn(): void {
+  const { haraka, plugin, takeover } = current()
+  const gone = takeover.missing()
+  const { cfg } = haraka.outboundConfig
+  if (gone.length > 0) {
+    cfg.disabled = true
+    plugin.logcrit(`secure-mail: delivery is not ours any more (${gone.join(', ')}); it is switched off`)
+    return
+  }
+  if (cfg.disabled !== false) cfg.disabled = false
+}
+
+export const init_master = guard(
+  { hook: 'init_master', deadline: GATE_DEADLINE, onFailure: [CODE.deny, 'secure-mail could not start'], report },
+  (server: Server) => initMaster(server),
+)
+
+export const init_child = guard(
+  { hook: 'init_child', deadline: GATE_DEADLINE, onFailure: [CODE.deny, 'secure-mail could not start'], report },
+  (server: Server) => initChild(server),
+)
+
+export const mail_parameters = guard(
+  { hook: 'mail', deadline: HOOK_DEADLINE, onFailure: [], report },
+  (connection: Connection, params: [HarakaAddress, Record<string, string>?]) => keepMailParameters(connection, params),
+)
+
+export const rcpt_parameters = guard(
+  { hook: 'rcpt', deadline: HOOK_DEADLINE, onFailure: [], report },
+  (connection: Connection, params: [HarakaAddress, Record<string, string>?]) => keepRcptParameters(connection, params),
+)
+
+const gateHook = guard(
+  {
+    hook: 'queue_outbound',
+    deadline: GATE_DEADLINE,
+    onFailure: [CODE.denysoft, '4.3.0 the mail cannot be inspected now, try again later'],
+    report,
+  },
+  async (connection: Connection): Promise<HookResult> => {
+    const { runtime } = current()
+    if (runtime === null) return [CODE.denysoft, '4.3.2 starting, try again in a moment']
+    return await gate(runtime, connection)
+  },
+)
+export { gateHook as gate }
+
+const sealHook = guard(
+  { hook: 'pre_send_trans_email', deadline: HOOK_DEADLINE, onFailure: [], report },
+  async (pseudo: { transaction: Transaction }): Promise<HookResult> => {
+    const { ready } = current()
+    const runtime = await withDeadline(ready, HOOK_DEADLINE, 'the store')
+    return await seal(runtime, pseudo.transaction)
+  },
+)
+export { sealHook as seal }
+
+/** Called by Haraka when it shuts down. */
+export function shutdown(): void {
+  const runtime = state?.runtime
+  if (runtime == null) return
+  runtime.close().catch((error: unknown) => {
+    process.stderr.write(`secure-mail: closing failed: ${String(error)}\n`)
+  })
+}
