@@ -103,7 +103,7 @@ export interface PolicyInputs {
 export interface Requirement {
   level: Level
   minVersion: TlsVersion
-  /** `secure`: names that the certificate may carry (`.x` = any subdomain, one label or more); else empty. */
+  /** `secure`, and `verify` with `match=`: names that the certificate may carry (`.x` = any subdomain, one label or more); else empty. */
   names: readonly string[]
   /** `fingerprint`: SHA-256, lower-case hex, of certificate or SPKI. */
   fingerprints: readonly string[]
@@ -146,9 +146,15 @@ export interface HostInputs {
   host: string
   /** Recipient domain, for `secure`. */
   domain: string
+  /**
+   * The MX RRset (or the proof that there is none) was DNSSEC-secure. A static route counts as secure: the postmaster's
+   * own configuration named the host.
+   */
   mxSecure: boolean
   addressSecure: boolean
   tlsa: TlsaState
+  /** Securely CNAME-expanded recipient domain when it differs: one more DANE-TA reference name (RFC 7672 section 3.2.2). */
+  expandedDomain?: string
 }
 
 /** What a connection to one MX host must show before the first envelope byte. */

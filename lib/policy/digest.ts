@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import type { Requirement } from './types'
+
+/**
+ * A key for the protection that a requirement means: equal if and only if the protection is. Recipients with equal
+ * digests share a delivery, and an open connection or TLS session serves only the digest that made it. Why the
+ * requirement is what it is (source, reason, rule) does not count, nor does the id of an MTA-STS policy.
+ *
+ * @returns 43 characters, base64url of a SHA-256
+ */
+export function requirementDigest(requirement: Requirement): string {
+  return createHash('sha256')
+    .update(JSON.stringify(protectionOf(requirement)))
+    .digest('base64url')
+}
+
+function protectionOf(requirement: Requirement): unknown[] {
+  // where there is never TLS, its parameters protect nothing
+  if (requirement.level === 'none' && !requirement.daneRaises) return ['none']
+  return [
+    requirement.level,
+    requirement.minVersion,
+    sorted(requirement.names),
+    sorted(requirement.fingerprints),
+    requirement.ca ?? null,
+    requirement.servername ?? null,
+    requirement.sts === undefined ? null : sorted(requirement.sts.mx),
+    requirement.requiretls,
+    requirement.daneRaises,
+  ]
+}
+
+function sorted(values: readonly string[]): string[] {
+  return [...new Set(values)].sort()
+}
+
+/** One recipient with its requirement. */
+export interface Decided {
+  recipient: string
+  requirement: Requirement
+}
+
+/** Recipients that one delivery can serve. */
+export interface RecipientGroup {
+  digest: string
+  /** Of the first member; the others' differ at most in why. */
+  requirement: Requirement
+  recipients: string[]
+  /** Each recipient with its own reasons, for log and report. */
+  members: Decided[]
+}
+
+/**
+ * Group recipients by equal protection, in the order of first appearance. Recipients of one group must share a
+ * next-hop domain; that is the caller's to see to (`secure` names the domain, weaker levels do not).
+ */
+export function groupRecipients(decided: readonly Decided[]): RecipientGroup[] {
+  const groups = new Map<string, RecipientGroup>()
+  for (const member of decided) {
+    const digest = requirementDigest(member.requirement)
+    const group = groups.get(digest)
+    if (group === undefined) {
+      const { recipient, requirement } = member
+      groups.set(digest, { digest, requirement, recipients: [recipient], members: [member] })
+    } else {
+      group.recipients.push(member.recipient)
+      group.members.push(member)
+    }
+  }
+  return [...groups.values()]
+}
