@@ -42,10 +42,14 @@ export function createAuthority(commonName: string): Authority {
   return {
     ...root,
     issue: (options) =>
-      sign({ ...options, subject: options.names[0] ?? 'unnamed', authority: false }, keyPair(options.algorithm ?? 'ec'), {
-        name: commonName,
-        ...pair,
-      }),
+      sign(
+        { ...options, subject: options.names[0] ?? 'unnamed', authority: false },
+        keyPair(options.algorithm ?? 'ec'),
+        {
+          name: commonName,
+          ...pair,
+        },
+      ),
   }
 }
 
@@ -71,11 +75,15 @@ type Node = forge.asn1.Asn1
 
 const sequence = (...children: Node[]): Node => asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, children)
 const set = (...children: Node[]): Node => asn1.create(Class.UNIVERSAL, Type.SET, true, children)
-const primitive = (type: number, value: string): Node => asn1.create(Class.UNIVERSAL, type as forge.asn1.Type, false, value)
+const primitive = (type: forge.asn1.Type, value: string): Node => asn1.create(Class.UNIVERSAL, type, false, value)
 const oid = (dotted: string): Node => primitive(Type.OID, asn1.oidToDer(dotted).getBytes())
 const octets = (value: string): Node => primitive(Type.OCTETSTRING, value)
-const implicit = (tag: number, value: string): Node => asn1.create(Class.CONTEXT_SPECIFIC, tag, false, value)
-const explicit = (tag: number, child: Node): Node => asn1.create(Class.CONTEXT_SPECIFIC, tag, true, [child])
+/** Context-specific tags, under the names that forge has for these numbers. */
+const TAG = { 0: Type.NONE, 2: Type.INTEGER, 3: Type.BITSTRING } as const
+const implicit = (tag: keyof typeof TAG, value: string): Node =>
+  asn1.create(Class.CONTEXT_SPECIFIC, TAG[tag], false, value)
+const explicit = (tag: keyof typeof TAG, child: Node): Node =>
+  asn1.create(Class.CONTEXT_SPECIFIC, TAG[tag], true, [child])
 const der = (node: Node): string => asn1.toDer(node).getBytes()
 
 /** RFC 5280 section 4.1.2.4: a distinguished name with the one attribute commonName. */
@@ -83,7 +91,7 @@ const distinguishedName = (commonName: string): Node =>
   sequence(set(sequence(oid('2.5.4.3'), primitive(Type.UTF8, forge.util.encodeUtf8(commonName)))))
 
 /** RFC 5280 section 4.1.2.5: UTCTime through 2049; nothing here lives longer. */
-const time = (at: Date): Node => primitive(Type.UTCTIME, asn1.dateToUtcTime(at) as unknown as string)
+const time = (at: Date): Node => primitive(Type.UTCTIME, asn1.dateToUtcTime(at))
 
 function extension(id: string, critical: boolean, value: Node): Node {
   const flag = critical ? [primitive(Type.BOOLEAN, '\xff')] : []
@@ -132,7 +140,9 @@ function sign(
     asn1.fromDer(pair.publicKey.export({ type: 'spki', format: 'der' }).toString('latin1')),
     explicit(3, sequence(...extensions)),
   )
-  const signature = createSign('sha256').update(Buffer.from(der(toBeSigned), 'latin1')).sign(issuer.privateKey)
+  const signature = createSign('sha256')
+    .update(Buffer.from(der(toBeSigned), 'latin1'))
+    .sign(issuer.privateKey)
   const certificate = Buffer.from(
     der(sequence(toBeSigned, signatureAlgorithm, primitive(Type.BITSTRING, '\0' + signature.toString('latin1')))),
     'latin1',

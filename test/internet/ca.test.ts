@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createTestCa, type TestCa } from './ca'
+import { keeper } from './keeper'
 import { requirePackages } from './packages'
 import { run } from './processes'
 
 describe('internet: certificates, judged by OpenSSL', () => {
+  const keep = keeper()
   let ca: TestCa
 
   before(async function () {
     await requirePackages(this)
-    ca = createTestCa()
+    ca = await keep(createTestCa())
   })
-  after(() => ca?.remove())
+  after(() => keep.stop())
 
   const verify = async (certFile: string, name: string) => {
     const args = ['verify', '-no-CApath', '-no-CAstore', '-CAfile', ca.file, '-purpose', 'sslserver', '-x509_strict']
@@ -41,5 +43,4 @@ describe('internet: certificates, judged by OpenSSL', () => {
     assert.equal(parsed.subjectAltName, 'DNS:a.test, DNS:b.test')
     assert.ok(parsed.checkPrivateKey(createPrivateKey(key)))
   })
-
 })

@@ -1,7 +1,13 @@
 /** The test certificate authority and the servers' certificates of one run, as files that real programs can read. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { createAuthority, selfSigned, type Authority, type CertificateOptions, type Identity } from '../../demo/certificates'
+import {
+  createAuthority,
+  selfSigned,
+  type Authority,
+  type CertificateOptions,
+  type Identity,
+} from '../../demo/certificates'
 import { temporaryDirectory } from './processes'
 
 /** An identity that also stands in files. */
@@ -36,14 +42,15 @@ export interface TestCa {
   /** Put an identity of any origin into files. */
   save(identity: Identity): CertificateFiles
   /** Remove the files. */
-  remove(): void
+  stop(): void
 }
 
 const DAY = 86_400_000
 
 /** A new authority in a temporary directory. */
 export function createTestCa(): TestCa {
-  const { path: dir, remove } = temporaryDirectory('ca')
+  const temporary = temporaryDirectory('ca')
+  const dir = temporary.path
   const trusted = createAuthority('secure-mail test root')
   const untrusted: Authority = createAuthority('somebody else’s root')
   const file = path.join(dir, 'root.pem')
@@ -73,6 +80,8 @@ export function createTestCa(): TestCa {
     otherCa: (...names) => save(untrusted.issue({ names })),
     issue: (options) => save(trusted.issue(options)),
     save,
-    remove,
+    stop() {
+      temporary.remove()
+    },
   }
 }

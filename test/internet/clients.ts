@@ -34,9 +34,9 @@ export async function sendWithSwaks(mail: Submission): Promise<Sent> {
   args.push('--to', mail.to.join(','), '--timeout', String(Math.ceil((mail.limit ?? 30_000) / 1000)))
   if (mail.auth) args.push('--auth', 'PLAIN', '--auth-user', mail.auth.user, '--auth-password', mail.auth.pass)
   if (mail.tls === 'starttls') args.push('--tls')
-  // `--data -` reads standard input and takes `.` lines as they are; swaks stuffs dots itself.
-  if (mail.data !== undefined) args.push('--data', '-')
-  const input = mail.data === undefined ? '' : unixLines(mail.data)
+  // Without this swaks replaces `\n` and `%DATE%` inside the text; the wire form is then ours to make.
+  if (mail.data !== undefined) args.push('--no-data-fixup', '--data', '-')
+  const input = mail.data === undefined ? '' : wireForm(mail.data)
   const { code, stdout, stderr } = await run('/usr/bin/swaks', args, { input, limit: mail.limit ?? 30_000 })
   return { code, transcript: stdout + stderr, reply: afterData(stdout) }
 }
@@ -49,8 +49,11 @@ function afterData(transcript: string): string {
   return reply?.replace(/^<\S+\s+/, '') ?? ''
 }
 
-function unixLines(data: string | Buffer): Buffer {
-  return Buffer.from(Buffer.from(data).toString('latin1').replace(/\r\n/g, '\n'), 'latin1')
+/** RFC 5321 section 4.5.2: CRLF line ends, dots doubled at line starts, and the final dot (whose CRLF swaks adds). */
+function wireForm(data: string | Buffer): Buffer {
+  const text = Buffer.from(data).toString('latin1').replace(/\r?\n/g, '\r\n')
+  const whole = text === '' || text.endsWith('\r\n') ? text : `${text}\r\n`
+  return Buffer.from(`${whole.replace(/^\./gm, '..')}.`, 'latin1')
 }
 
 const SENDER = `
@@ -58,14 +61,13 @@ import json, smtplib, sys
 job = json.loads(sys.argv[1])
 data = sys.stdin.buffer.read()
 class Talking(smtplib.SMTP):
+    debuglevel = 1
     def _print_debug(self, *args):
         print(*args, file=sys.stderr)
 host, port = job['server'].rsplit(':', 1)
 result = {'refused': {}, 'reply': ''}
 try:
-    client = Talking(timeout=job['seconds'])
-    client.set_debuglevel(1)
-    client.connect(host, int(port))
+    client = Talking(host, int(port), timeout=job['seconds'])
     client.ehlo(job['helo'])
     if job['tls'] == 'starttls':
         client.starttls()
@@ -106,8 +108,12 @@ export async function sendWithPython(mail: Submission): Promise<Sent & { refused
     auth: mail.auth ?? null,
     seconds: Math.ceil((mail.limit ?? 30_000) / 1000),
   }
-  const input = mail.data ?? `From: <${mail.from}>\r\nTo: ${mail.to.join(', ')}\r\nSubject: from Python\r\n\r\nHello.\r\n`
-  const { code, stdout, stderr } = await run('python3', ['-c', SENDER, JSON.stringify(job)], { input, limit: mail.limit })
+  const input =
+    mail.data ?? `From: <${mail.from}>\r\nTo: ${mail.to.join(', ')}\r\nSubject: from Python\r\n\r\nHello.\r\n`
+  const { code, stdout, stderr } = await run('python3', ['-c', SENDER, JSON.stringify(job)], {
+    input,
+    limit: mail.limit,
+  })
   const result = (stdout === '' ? {} : JSON.parse(stdout)) as { refused?: Record<string, string>; reply?: string }
   return { code, transcript: stderr, reply: result.reply ?? '', refused: result.refused ?? {} }
 }
@@ -160,7 +166,10 @@ print(json.dumps(plain(message_from_bytes(sys.stdin.buffer.read(), policy=policy
  * @throws when Python's parser cannot make anything of it
  */
 export async function parseWithPython(message: Buffer): Promise<ParsedPart> {
-  const { code, stdout, stderr } = await run('python3', ['-c', PARSER], { input: message, env: { PYTHONIOENCODING: 'utf8' } })
+  const { code, stdout, stderr } = await run('python3', ['-c', PARSER], {
+    input: message,
+    env: { PYTHONIOENCODING: 'utf8' },
+  })
   if (code !== 0) throw new Error(`Python cannot parse it: ${stderr}`)
   return JSON.parse(stdout) as ParsedPart
 }

@@ -1,26 +1,33 @@
 import assert from 'node:assert/strict'
 import { startDns, type Dns } from './dns'
+import { keeper } from './keeper'
 import { requirePackages } from './packages'
 
 describe('internet: DNS with real DNSSEC', () => {
+  const keep = keeper()
   let dns: Dns
 
   before(async function () {
     await requirePackages(this)
     this.timeout(30_000)
-    dns = await startDns({
-      zones: [
-        { name: 'good.test', records: ['@ MX 10 mx1', 'mx1 A 127.0.0.11', 'www CNAME mx1', '_25._tcp.mx1 TLSA 3 1 1 00ff'] },
-        { name: 'insecure.test', state: 'insecure', records: ['@ MX 10 mx', 'mx A 127.0.0.12'] },
-        { name: 'bogus.test', state: 'bogus', records: ['@ MX 10 mx', 'mx A 127.0.0.13'] },
-        { name: 'servfail.test', state: 'servfail', records: [] },
-        { name: 'silent.test', state: 'silent', records: [] },
-        { name: 'nomail.test', records: ['@ MX 0 .'] },
-        { name: 'signed.insecure.test', records: ['@ A 127.0.0.14'] },
-      ],
-    })
+    dns = await keep(
+      startDns({
+        zones: [
+          {
+            name: 'good.test',
+            records: ['@ MX 10 mx1', 'mx1 A 127.0.0.11', 'www CNAME mx1', '_25._tcp.mx1 TLSA 3 1 1 00ff'],
+          },
+          { name: 'insecure.test', state: 'insecure', records: ['@ MX 10 mx', 'mx A 127.0.0.12'] },
+          { name: 'bogus.test', state: 'bogus', records: ['@ MX 10 mx', 'mx A 127.0.0.13'] },
+          { name: 'servfail.test', state: 'servfail', records: [] },
+          { name: 'silent.test', state: 'silent', records: [] },
+          { name: 'nomail.test', records: ['@ MX 0 .'] },
+          { name: 'signed.insecure.test', records: ['@ A 127.0.0.14'] },
+        ],
+      }),
+    )
   })
-  after(() => dns?.stop())
+  after(() => keep.stop())
 
   const table: readonly (readonly [string, string, { status: string; ad: boolean; answer?: RegExp }])[] = [
     ['good.test', 'MX', { status: 'NOERROR', ad: true, answer: /MX\t10 mx1\.good\.test\./ }],

@@ -216,11 +216,14 @@ const fileName = (zone: string): string => (zone === '' ? 'root.zone' : `${zone}
 
 /** Another signature of the same length in every RRSIG but the one over DNSKEY, so that the fault is in the data. */
 function breakSignatures(zone: string): string {
-  return zone.replace(/^(.*\sRRSIG\s+(?!DNSKEY)\S+\s.*\s)([A-Za-z0-9+/]{80,}=*)\s*$/gm, (_all, head: string, signature: string) => {
-    const bytes = Buffer.from(signature, 'base64')
-    bytes[10] = (bytes[10] ?? 0) ^ 0xff
-    return head + bytes.toString('base64')
-  })
+  return zone.replace(
+    /^(.*\sRRSIG\s+(?!DNSKEY)\S+\s.*\s)([A-Za-z0-9+/]{80,}=*)\s*$/gm,
+    (_all, head: string, signature: string) => {
+      const bytes = Buffer.from(signature, 'base64')
+      bytes[10] = (bytes[10] ?? 0) ^ 0xff
+      return head + bytes.toString('base64')
+    },
+  )
 }
 
 function nsdConfig(dir: string, port: number, zones: readonly FullZone[]): string {

@@ -47,7 +47,8 @@ export async function requirePackages(suite: Mocha.Context): Promise<void> {
 }
 
 async function ensure(): Promise<Packages> {
-  if (!isDebian()) return { available: false, why: 'the peers (Postfix, Unbound, NSD, ...) are installed on Debian only' }
+  if (!isDebian())
+    return { available: false, why: 'the peers (Postfix, Unbound, NSD, ...) are installed on Debian only' }
   // Root also where nothing is missing: Postfix' daemons change their user, and tcpdump opens a raw socket.
   if (process.getuid?.() !== 0) return { available: false, why: 'the peers (Postfix, Unbound, NSD, ...) need root' }
   const missing = await notInstalled()
@@ -85,7 +86,8 @@ async function install(missing: readonly string[]): Promise<string | undefined> 
         env: { DEBIAN_FRONTEND: 'noninteractive' },
         limit: 540_000,
       })
-      if (code !== 0) return `apt-get ${args.join(' ')} failed: ${(stderr || stdout).trim().split('\n').slice(-3).join(' ')}`
+      if (code !== 0)
+        return `apt-get ${args.join(' ')} failed: ${(stderr || stdout).trim().split('\n').slice(-3).join(' ')}`
     }
     const still = await notInstalled()
     return still.length === 0 ? undefined : `apt-get did not bring ${still.join(', ')}`

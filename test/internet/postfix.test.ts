@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { createTestCa, type TestCa } from './ca'
 import { sendWithPython, sendWithSwaks } from './clients'
+import { keeper } from './keeper'
 import { requirePackages } from './packages'
 import { startPostfix, type Postfix } from './postfix'
 import { freePort, run } from './processes'
 
 describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python as senders', () => {
   const at = (n: number) => `127.0.0.${20 + n}`
+  const keep = keeper()
   let ca: TestCa
   let postfix: Postfix
   let port: number
@@ -14,57 +16,62 @@ describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python a
   before(async function () {
     await requirePackages(this)
     this.timeout(40_000)
-    ca = createTestCa()
+    ca = await keep(createTestCa())
     port = await freePort([1, 2, 3, 4, 5, 6, 7].map(at))
-    postfix = await startPostfix({
-      port,
-      listeners: [
-        {
-          address: at(1),
-          hostname: 'mx.good.test',
-          profile: 'tls',
-          certificate: ca.good('mx.good.test'),
-          domains: ['good.test'],
-          unknown: ['nobody@good.test'],
-          busy: ['busy@good.test'],
-        },
-        {
-          address: at(2),
-          hostname: 'mx.self.test',
-          profile: 'tls',
-          certificate: ca.selfSigned('mx.self.test'),
-          domains: ['self.test'],
-        },
-        {
-          address: at(3),
-          hostname: 'mx.old.test',
-          profile: 'tls',
-          certificate: ca.expired('mx.old.test'),
-          domains: ['old.test'],
-        },
-        { address: at(4), hostname: 'mx.wrong.test', profile: 'tls', certificate: ca.wrongName(), domains: ['wrong.test'] },
-        {
-          address: at(5),
-          hostname: 'mx.tls10.test',
-          profile: 'tls10only',
-          certificate: ca.good('mx.tls10.test'),
-          domains: ['tls10.test'],
-        },
-        { address: at(6), hostname: 'mx.plain.test', profile: 'noTls', domains: ['plain.test'] },
-        {
-          address: at(7),
-          hostname: 'mx.strict.test',
-          profile: 'tlsRequired',
-          certificate: ca.good('mx.strict.test'),
-          domains: ['strict.test'],
-        },
-      ],
-    })
+    postfix = await keep(
+      startPostfix({
+        port,
+        listeners: [
+          {
+            address: at(1),
+            hostname: 'mx.good.test',
+            profile: 'tls',
+            certificate: ca.good('mx.good.test'),
+            domains: ['good.test'],
+            unknown: ['nobody@good.test'],
+            busy: ['busy@good.test'],
+          },
+          {
+            address: at(2),
+            hostname: 'mx.self.test',
+            profile: 'tls',
+            certificate: ca.selfSigned('mx.self.test'),
+            domains: ['self.test'],
+          },
+          {
+            address: at(3),
+            hostname: 'mx.old.test',
+            profile: 'tls',
+            certificate: ca.expired('mx.old.test'),
+            domains: ['old.test'],
+          },
+          {
+            address: at(4),
+            hostname: 'mx.wrong.test',
+            profile: 'tls',
+            certificate: ca.wrongName(),
+            domains: ['wrong.test'],
+          },
+          {
+            address: at(5),
+            hostname: 'mx.tls10.test',
+            profile: 'tls10only',
+            certificate: ca.good('mx.tls10.test'),
+            domains: ['tls10.test'],
+          },
+          { address: at(6), hostname: 'mx.plain.test', profile: 'noTls', domains: ['plain.test'] },
+          {
+            address: at(7),
+            hostname: 'mx.strict.test',
+            profile: 'tlsRequired',
+            certificate: ca.good('mx.strict.test'),
+            domains: ['strict.test'],
+          },
+        ],
+      }),
+    )
   })
-  after(async () => {
-    await postfix?.stop()
-    ca?.remove()
-  })
+  after(() => keep.stop())
 
   const connect = async (n: number, name: string, ...more: string[]) => {
     const args = ['s_client', '-starttls', 'smtp', '-connect', `${at(n)}:${port}`, '-CAfile', ca.file, '-brief']
@@ -142,7 +149,9 @@ describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python a
     assert.equal(sent.code, 0, sent.transcript)
     const mails = await postfix.waitFor('plain.test', 2)
     assert.deepEqual(
-      mails.map(({ sender, recipient, tls }) => ({ sender, recipient, tls })).sort((a, b) => (a.recipient < b.recipient ? -1 : 1)),
+      mails
+        .map(({ sender, recipient, tls }) => ({ sender, recipient, tls }))
+        .sort((a, b) => (a.recipient < b.recipient ? -1 : 1)),
       [
         { sender: '', recipient: 'a@plain.test', tls: undefined },
         { sender: '', recipient: 'b@plain.test', tls: undefined },
@@ -169,7 +178,10 @@ describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python a
     const server = `${at(1)}:${port}`
     assert.equal((await sendWithSwaks({ server, from: 'a@uni.test', to: ['nobody@good.test'] })).code, 24)
     const plain = `${at(6)}:${port}`
-    assert.equal((await sendWithSwaks({ server: plain, from: 'a@uni.test', to: ['a@plain.test'], tls: 'starttls' })).code, 29)
+    assert.equal(
+      (await sendWithSwaks({ server: plain, from: 'a@uni.test', to: ['a@plain.test'], tls: 'starttls' })).code,
+      29,
+    )
   })
 
   it('TLS required: nothing is taken in clear', async () => {
