@@ -1,7 +1,11 @@
 /** What delivery is asked for and what it answers. It knows neither Haraka nor queue files. */
 import type { Readable } from 'node:stream'
+import type { Clock } from '../clock'
+import type { Settings } from '../config/settings'
+import type { HostAddresses, MxAnswer, Resolver } from '../dns/types'
 import type { Failure, TlsFacts } from '../failure'
-import type { Requirement } from '../policy/types'
+import type { HostInputs, HostRequirement, Requirement } from '../policy/types'
+import type { SocketFactory } from './socket'
 
 /** A next hop that somebody else chose (a get_mx plugin, a smart host). */
 export interface StaticRoute {
@@ -61,7 +65,16 @@ export type RecipientOutcome =
       authenticated: boolean
       lmtp: boolean
     }
-  | { recipient: string; result: 'deferred' | 'failed'; failure: Failure }
+  | {
+      recipient: string
+      result: 'deferred' | 'failed'
+      failure: Failure
+      /**
+       * false: `failure` is the most telling one of several hosts, and some host failed for a reason that is not TLS.
+       * A TLS failure is only final early when it is on every MX.
+       */
+      onEveryHost?: boolean
+    }
 
 /** One host that was tried, for the attempt history, the technical block of reports, and TLSRPT. JSON-safe. */
 export interface HostAttempt {
@@ -79,4 +92,35 @@ export interface DeliveryResult {
   /** Exactly one per recipient of the request. */
   outcomes: RecipientOutcome[]
   attempts: HostAttempt[]
+}
+
+/** What delivery needs from the rest of the house. */
+export interface DelivererDeps {
+  /** The settings in force now; asked at the start of each delivery. */
+  settings(): Settings
+  /** The resolver in force now. */
+  resolver(): Resolver
+  lookupMx(resolver: Resolver, domain: string): Promise<MxAnswer>
+  lookupAddresses(
+    resolver: Resolver,
+    host: string,
+    options: { inetPrefer: Settings['delivery']['inetPrefer'] },
+  ): Promise<HostAddresses>
+  /** Is this IP address one of our own or loopback? */
+  isLocalAddress(address: string): boolean
+  forHost(requirement: Requirement, inputs: HostInputs): HostRequirement
+  clock: Clock
+  /** Name for EHLO: a host name or address literal. */
+  heloName(): string
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
+  /** `net.connect` or a test's own. */
+  connect?: SocketFactory
+}
+
+/** The delivery room. */
+export interface Deliverer {
+  /** Never rejects; whatever goes wrong inside is a temporary `local-error` of each recipient without an outcome. */
+  deliver(request: DeliveryRequest): Promise<DeliveryResult>
+  /** Stop what runs (recipients without a final reply are deferred) and wait until every connection is closed. */
+  close(): Promise<void>
 }

@@ -1,0 +1,287 @@
+/** The delivery room: address by address until every recipient has a final reply or nothing is left to try. */
+import { isPermanent, isTlsFailure, type Failure } from '../failure'
+import { ChannelError } from './channel'
+import { createContexts, type Contexts } from './contexts'
+import { unsafeAddress, unsafeAddressFailure } from './envelope'
+import {
+  abortedFailure,
+  at,
+  channelFailure,
+  DeliveryStop,
+  describe,
+  HostTrouble,
+  localFailure,
+  mostTelling,
+} from './failures'
+import { createLimiter, type Limiter } from './limiter'
+import { hops, type Target } from './route'
+import { clearTextRetry, openSession, quit, type Session, type SessionDeps } from './session'
+import { transact } from './transaction'
+import type { Deliverer, DelivererDeps, DeliveryRequest, DeliveryResult, HostAttempt, RecipientOutcome } from './types'
+
+/** Connections tried in one attempt at a mail; the next attempt starts from the top again. */
+const MAX_CONNECTIONS = 20
+
+/** @returns the room; it holds no timers or sockets while nothing is being delivered */
+export function createDeliverer(deps: DelivererDeps): Deliverer {
+  const limiter = createLimiter()
+  const contexts = createContexts(deps.clock)
+  const running = new Set<Promise<unknown>>()
+  const stops = new Set<AbortController>()
+  let closed = false
+
+  function track(work: Promise<unknown>): void {
+    const entry = work.finally(() => running.delete(entry))
+    running.add(entry)
+  }
+
+  return {
+    async deliver(request) {
+      const stop = new AbortController()
+      const onAbort = (): void => stop.abort()
+      request.signal?.addEventListener('abort', onAbort, { once: true })
+      if (closed || request.signal?.aborted) stop.abort()
+      stops.add(stop)
+      const delivery = new Delivery(request, deps, limiter, contexts, stop.signal)
+      const work = delivery.run()
+      track(work)
+      const result = await work
+      // Goodbyes are said in the background; until then the stop belongs to them.
+      track(
+        delivery.parted().then(() => {
+          request.signal?.removeEventListener('abort', onAbort)
+          stops.delete(stop)
+        }),
+      )
+      return result
+    },
+    async close() {
+      closed = true
+      for (const stop of stops) stop.abort()
+      while (running.size > 0) await Promise.allSettled(running)
+    },
+  }
+}
+
+/** The state of one delivery. */
+class Delivery {
+  readonly #outcomes = new Map<string, RecipientOutcome>()
+  readonly #attempts: HostAttempt[] = []
+  readonly #failures: Failure[] = []
+  readonly #goodbyes: Promise<void>[] = []
+  #release: (() => void) | undefined
+
+  constructor(
+    readonly request: DeliveryRequest,
+    readonly deps: DelivererDeps,
+    readonly limiter: Limiter,
+    readonly contexts: Contexts,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /** Never rejects. */
+  async run(): Promise<DeliveryResult> {
+    let failure: Failure | undefined
+    try {
+      failure = await this.#everyHost()
+    } catch (error) {
+      failure = this.#verdictOn(error)
+    }
+    const rest = failure ?? localFailure('Delivery ended without a result.')
+    const onEveryHost = !isTlsFailure(rest) || tlsOnEveryHost(this.#failures)
+    for (const recipient of this.#open()) {
+      await this.#settle({
+        recipient,
+        result: isPermanent(rest) ? 'failed' : 'deferred',
+        failure: rest,
+        ...(onEveryHost ? {} : { onEveryHost }),
+      })
+    }
+    const outcomes = this.request.recipients.map(
+      (recipient): RecipientOutcome =>
+        this.#outcomes.get(recipient) ?? { recipient, result: 'deferred', failure: rest },
+    )
+    return { outcomes, attempts: this.#attempts }
+  }
+
+  /** Resolves when the connections of this delivery are closed. */
+  async parted(): Promise<void> {
+    await Promise.allSettled(this.#goodbyes)
+    this.#release?.()
+  }
+
+  #verdictOn(error: unknown): Failure {
+    if (error instanceof DeliveryStop || error instanceof HostTrouble) return error.failure
+    if (error instanceof ChannelError) return channelFailure(error, 'delivery')
+    this.deps.log('error', `delivery ${this.request.mailId}: ${describe(error)}`)
+    return localFailure('An unexpected error in the mail gateway; it will be tried again.', error)
+  }
+
+  #stopped(): boolean {
+    return this.signal.aborted
+  }
+
+  #open(): string[] {
+    return [...new Set(this.request.recipients)].filter((recipient) => !this.#outcomes.has(recipient))
+  }
+
+  /** Exactly one outcome per recipient: a second one is not taken. */
+  async #settle(outcome: RecipientOutcome): Promise<void> {
+    if (this.#outcomes.has(outcome.recipient)) return
+    this.#outcomes.set(outcome.recipient, outcome)
+    try {
+      await this.request.onOutcome(outcome)
+    } catch (error) {
+      // The final reply stands whether or not it could be written down; sending again would be worse.
+      this.deps.log('error', `delivery ${this.request.mailId}: outcome not recorded: ${describe(error)}`)
+    }
+  }
+
+  /** @returns the failure of the recipients that are left, if any are */
+  async #everyHost(): Promise<Failure | undefined> {
+    const { request, deps, signal } = this
+    if (this.#stopped()) return abortedFailure()
+    if (unsafeAddress(request.sender)) return unsafeAddressFailure('sender')
+    for (const recipient of this.#open().filter(unsafeAddress)) {
+      await this.#settle({ recipient, result: 'failed', failure: unsafeAddressFailure('recipient') })
+    }
+    if (this.#open().length === 0) return undefined
+    const settings = deps.settings()
+    this.#release = await this.limiter.acquire(
+      destination(request),
+      () => deps.settings().delivery.connectionsPerDestination,
+      signal,
+    )
+    const sessionDeps: SessionDeps = {
+      settings,
+      heloName: deps.heloName(),
+      contexts: this.contexts,
+      clock: deps.clock,
+      signal,
+      part: (channel) => this.#goodbyes.push(quit(channel)),
+      ...(deps.connect ? { connect: deps.connect } : {}),
+    }
+    let connections = 0
+    for await (const hop of hops(request, { ...deps, settings, resolver: deps.resolver() })) {
+      if (this.#stopped()) return abortedFailure()
+      if (hop.kind === 'dead') {
+        this.#note(hop.host === undefined ? hop.failure : at(hop.failure, { mx: hop.host }))
+        continue
+      }
+      connections += 1
+      if (connections > MAX_CONNECTIONS) break
+      await this.#oneAddress(hop.target, sessionDeps)
+      if (this.#open().length === 0) return undefined
+      if (this.#stopped()) return abortedFailure()
+    }
+    return mostTelling(this.#failures) ?? { ...localFailure('No mail server was found to try.'), enhancedCode: '4.4.4' }
+  }
+
+  /** One address; under `may` a second time in clear text when TLS fails. */
+  async #oneAddress(target: Target, sessionDeps: SessionDeps): Promise<void> {
+    try {
+      await this.#converse(target, sessionDeps)
+    } catch (error) {
+      if (!(error instanceof HostTrouble)) throw error
+      this.#note(at(error.failure, { mx: target.host, address: target.address, port: target.port }))
+      const retry = this.#stopped() ? undefined : clearTextRetry(target, error)
+      if (retry) await this.#oneAddress(retry, sessionDeps)
+    }
+  }
+
+  /** @throws HostTrouble (rejects): the next address may be tried */
+  async #converse(target: Target, sessionDeps: SessionDeps): Promise<void> {
+    const session = await openSession(target, sessionDeps)
+    const { channel } = session
+    if (!session.tls) await this.#permitClearText(session, sessionDeps)
+    const settled: RecipientOutcome[] = []
+    let usable = false
+    try {
+      usable = await transact({
+        session,
+        request: this.request,
+        recipients: this.#open(),
+        timeouts: sessionDeps.settings.delivery.timeouts,
+        settle: async (outcome) => {
+          settled.push(outcome)
+          await this.#settle(outcome)
+        },
+      })
+    } catch (error) {
+      usable = error instanceof HostTrouble && error.inStep
+      if (error instanceof ChannelError) throw this.#located(session, channelFailure(error, 'mail transaction'))
+      if (error instanceof HostTrouble) throw this.#located(session, error.failure)
+      throw error
+    } finally {
+      if (usable) sessionDeps.part(channel)
+      else channel.destroy(new ChannelError('closed', 'given up'))
+    }
+    this.#attempt(session, settled)
+  }
+
+  #located(session: Session, failure: Failure): HostTrouble {
+    return new HostTrouble(session.tls && !failure.tls ? { ...failure, tls: session.tls } : failure)
+  }
+
+  /** No record, no clear text: nothing has been said but EHLO when this is asked. */
+  async #permitClearText(session: Session, sessionDeps: SessionDeps): Promise<void> {
+    const { host, address } = session.target
+    try {
+      await this.request.beforePlaintext({ host, address, recipients: this.#open() })
+    } catch (error) {
+      sessionDeps.part(session.channel)
+      throw new DeliveryStop(
+        localFailure('Sending without encryption could not be recorded, so it was not done.', error),
+      )
+    }
+  }
+
+  /** A host (or address) that could not be used. */
+  #note(failure: Failure): void {
+    this.#failures.push(failure)
+    const { mx, address, port, tls } = failure
+    this.#attempts.push({
+      host: mx ?? this.request.domain,
+      ...(address === undefined ? {} : { address }),
+      ...(port === undefined ? {} : { port }),
+      at: new Date(this.deps.clock.now()).toISOString(),
+      ok: false,
+      failure,
+      ...(tls === undefined ? {} : { tls }),
+    })
+    this.deps.log('info', `delivery ${this.request.mailId}: ${mx ?? this.request.domain}: ${failure.resultType}`)
+  }
+
+  /** A host that gave final replies: `ok` when it took the mail for somebody. */
+  #attempt(session: Session, settled: readonly RecipientOutcome[]): void {
+    const { host, address, port } = session.target
+    const ok = settled.some((outcome) => outcome.result === 'delivered')
+    const failure = settled.flatMap((outcome) => (outcome.result === 'delivered' ? [] : [outcome.failure]))[0]
+    this.#attempts.push({
+      host,
+      address,
+      port,
+      at: new Date(this.deps.clock.now()).toISOString(),
+      ok,
+      ...(ok || !failure ? {} : { failure }),
+      ...(session.tls ? { tls: session.tls } : {}),
+    })
+  }
+}
+
+/** A host counts as failing by TLS when any of its addresses did: an unreachable second address changes nothing. */
+function tlsOnEveryHost(failures: readonly Failure[]): boolean {
+  const byHost = new Map<string, boolean>()
+  for (const failure of failures) {
+    const host = failure.mx ?? ''
+    byHost.set(host, (byHost.get(host) ?? false) || isTlsFailure(failure))
+  }
+  return [...byHost.values()].every(Boolean)
+}
+
+/** The key of the concurrency limit: the next hop, not the recipient domain, where somebody chose one. */
+function destination(request: DeliveryRequest): string {
+  const route = request.routes?.[0]
+  if (!route) return request.domain
+  return route.path ?? `[${route.host ?? ''}]:${route.port ?? 0}`
+}

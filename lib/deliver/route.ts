@@ -1,0 +1,209 @@
+/**
+ * Which hosts and addresses are tried, in which order (RFC 5321 section 5.1). Lazy: a second MX host is only looked up
+ * when the first one did not take the mail.
+ */
+import { isIP, isIPv6 } from 'node:net'
+import type { Settings } from '../config/settings'
+import type { HostAddresses } from '../dns/types'
+import type { Failure } from '../failure'
+import type { HostInputs, HostRequirement } from '../policy/types'
+import { tlsFailure } from './failures'
+import type { DelivererDeps, DeliveryRequest, StaticRoute } from './types'
+
+/** One address to connect to, and what it must show. */
+export interface Target {
+  host: string
+  /** IP address, or the path of a unix socket. */
+  address: string
+  /** 0 for a unix socket. */
+  port: number
+  path?: string
+  lmtp: boolean
+  bind?: string
+  bindHelo?: string
+  auth?: NonNullable<StaticRoute['auth']>
+  need: HostRequirement
+}
+
+/** A step of the way: an address to try, or a host (or the whole domain) that cannot be tried. */
+export type Hop = { kind: 'target'; target: Target } | { kind: 'dead'; host?: string; failure: Failure }
+
+/** RFC 2033 section 5 reserves no port; 24 is the registered one for private mail. */
+const LMTP_PORT = 24
+
+type RouteDeps = Pick<DelivererDeps, 'lookupMx' | 'lookupAddresses' | 'isLocalAddress' | 'forHost'> & {
+  resolver: ReturnType<DelivererDeps['resolver']>
+  settings: Settings
+}
+
+/** What makes a host a target, besides its addresses. */
+type HostPlan = Omit<Target, 'address' | 'need'> & { mxSecure: boolean; fromDns: boolean }
+
+export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGenerator<Hop, void, undefined> {
+  if (request.routes) {
+    if (request.routes.length === 0)
+      yield { kind: 'dead', failure: noRoute('No route was given for this destination.') }
+    for (const route of request.routes) yield* staticHops(route, request, deps)
+    return
+  }
+  // RFC 5321 section 4.1.3: an address literal is its own host.
+  const literal = addressLiteral(request.domain)
+  if (literal !== undefined) {
+    yield* hostHops({ ...plain(literal, deps), mxSecure: false, fromDns: true }, request, deps)
+    return
+  }
+  const answer = await deps.lookupMx(deps.resolver, request.domain)
+  switch (answer.kind) {
+    case 'null-mx':
+      // RFC 7505 section 3
+      yield dead('null-mx', '5.1.10', 'The domain says in DNS that it does not accept mail.')
+      return
+    case 'no-domain':
+      yield dead('domain-not-found', '5.1.2', 'The domain does not exist.', answer.detail)
+      return
+    case 'error':
+      yield dead('dns-error', '4.4.3', 'The mail servers of the domain could not be looked up.', answer.detail)
+      return
+    case 'hosts':
+      for (const mx of answer.hosts) {
+        yield* hostHops({ ...plain(mx.host, deps), mxSecure: answer.secure, fromDns: true }, request, deps)
+      }
+      return
+  }
+}
+
+function plain(host: string, deps: RouteDeps): Pick<Target, 'host' | 'port' | 'lmtp'> {
+  return { host, port: deps.settings.delivery.port, lmtp: false }
+}
+
+async function* staticHops(
+  route: StaticRoute,
+  request: DeliveryRequest,
+  deps: RouteDeps,
+): AsyncGenerator<Hop, void, undefined> {
+  const common = {
+    lmtp: route.lmtp,
+    ...(route.bind === undefined ? {} : { bind: route.bind }),
+    ...(route.bindHelo === undefined ? {} : { bindHelo: route.bindHelo }),
+    ...(route.auth === undefined ? {} : { auth: route.auth }),
+  }
+  if (route.path !== undefined) {
+    const need = requirementFor('localhost', false, request, deps, { mxSecure: false })
+    yield usable({ ...common, host: 'localhost', address: route.path, path: route.path, port: 0, need })
+    return
+  }
+  if (route.host === undefined || route.host === '') {
+    yield { kind: 'dead', failure: noRoute('The route for this destination names no host.') }
+    return
+  }
+  const host = (addressLiteral(route.host) ?? route.host).toLowerCase().replace(/\.$/u, '')
+  const port = route.port ?? (route.lmtp ? LMTP_PORT : deps.settings.delivery.port)
+  yield* hostHops({ ...common, host, port, mxSecure: false, fromDns: false }, request, deps)
+}
+
+/** The addresses of one host, as they are; own ones left out where DNS named the host. */
+async function* hostHops(
+  plan: HostPlan,
+  request: DeliveryRequest,
+  deps: RouteDeps,
+): AsyncGenerator<Hop, void, undefined> {
+  const { mxSecure, fromDns, ...fixed } = plan
+  const { host } = fixed
+  const { inetPrefer, localMxOk } = deps.settings.delivery
+  const found: HostAddresses =
+    isIP(host) === 0
+      ? await deps.lookupAddresses(deps.resolver, host, { inetPrefer })
+      : { kind: 'addresses', addresses: [host], secure: false, expandedName: host }
+  if (found.kind === 'none') {
+    yield dead('no-address', '5.4.4', 'The mail server of the domain has no address.', found.detail, host)
+    return
+  }
+  if (found.kind === 'error') {
+    yield dead('dns-error', '4.4.3', 'The address of the mail server could not be looked up.', found.detail, host)
+    return
+  }
+  const { bind } = fixed
+  const family = bind === undefined ? 0 : isIP(bind)
+  const need = requirementFor(host, found.secure, request, deps, { mxSecure })
+  let tried = 0
+  let own = 0
+  for (const address of found.addresses) {
+    if (family !== 0 && isIP(address) !== family) continue
+    tried += 1
+    // Mail for a domain whose MX is ourselves would go round in circles; and a stranger's MX record must not be able
+    // to point us at services on this machine.
+    if (fromDns && !localMxOk && deps.isLocalAddress(address)) {
+      own += 1
+      continue
+    }
+    yield usable({ ...fixed, address, need })
+  }
+  if (tried === 0) {
+    yield dead('no-route', '4.4.4', 'The mail server has no address that can be reached from here.', bind, host)
+  } else if (own === tried) {
+    yield { kind: 'dead', host, failure: noRoute('The mail server of the domain is this gateway itself.') }
+  }
+}
+
+function requirementFor(
+  host: string,
+  addressSecure: boolean,
+  request: DeliveryRequest,
+  deps: RouteDeps,
+  more: Pick<HostInputs, 'mxSecure'>,
+): HostRequirement {
+  return deps.forHost(request.requirement, {
+    host,
+    domain: request.domain,
+    mxSecure: more.mxSecure,
+    addressSecure,
+    tlsa: { state: 'absent' },
+  })
+}
+
+/** A requirement that this host cannot meet is found out without connecting to it. */
+function usable(target: Target): Hop {
+  const { need, host, auth } = target
+  if (!need.usable) {
+    const failure = tlsFailure('validation-failure', need.why)
+    return {
+      kind: 'dead',
+      host,
+      failure: need.resultType === undefined ? failure : { ...failure, resultType: need.resultType },
+    }
+  }
+  if (auth === undefined) return { kind: 'target', target }
+  // A password in clear text is never sent: TLS becomes a must, and where policy forbids TLS there is no way.
+  if (need.tls === 'none') {
+    return { kind: 'dead', host, failure: noRoute('The route needs a login, which is only sent inside TLS.') }
+  }
+  return { kind: 'target', target: { ...target, need: { ...need, tls: 'must' } } }
+}
+
+/** `[192.0.2.1]`, `[IPv6:2001:db8::1]`, `[2001:db8::1]` -> the address. */
+function addressLiteral(name: string): string | undefined {
+  const inner = /^\[(?:ipv6:)?([^\]]+)\]$/iu.exec(name)?.[1]
+  if (inner === undefined || isIP(inner) === 0) return undefined
+  return isIPv6(inner) ? inner.toLowerCase() : inner
+}
+
+function dead(
+  resultType: Failure['resultType'],
+  enhancedCode: string,
+  publicText: string,
+  privateDetail?: string,
+  host?: string,
+): Hop {
+  const failure: Failure = {
+    resultType,
+    enhancedCode,
+    publicText,
+    ...(privateDetail === undefined ? {} : { privateDetail }),
+  }
+  return { kind: 'dead', ...(host === undefined ? {} : { host }), failure }
+}
+
+/** RFC 3463 section 3.5: X.4.6, routing loop detected; temporary, since DNS and maps get repaired. */
+function noRoute(publicText: string): Failure {
+  return { resultType: 'no-route', enhancedCode: '4.4.6', publicText }
+}

@@ -1,0 +1,119 @@
+/** The TLS handshake after `220` to STARTTLS (RFC 3207), and the judgement of it. */
+import { isIP, type Socket } from 'node:net'
+import { connect, type SecureContext, type TLSSocket } from 'node:tls'
+import type { TlsFacts } from '../failure'
+import type { HostRequirement } from '../policy/types'
+import { abortedFailure, describe, HostTrouble, tlsFailure } from './failures'
+import { presentedBy, tlsFacts, verifyPeer } from './verify'
+
+export interface HandshakeRequest {
+  need: HostRequirement
+  context: SecureContext
+  /** Milliseconds for the whole handshake, whatever drips in. */
+  deadline: number
+  /** Wall clock, for certificate dates. */
+  now: number
+  signal: AbortSignal
+}
+
+/**
+ * @param socket plain and silent: nothing that came over it may be left in a buffer
+ * @returns the TLS socket, verified under the requirement; nothing has been written into the session yet
+ * @throws HostTrouble (rejects) with a TLS failure; the socket is closed then
+ */
+export async function handshake(
+  socket: Socket,
+  request: HandshakeRequest,
+): Promise<{ socket: TLSSocket; facts: TlsFacts }> {
+  const { need } = request
+  // RFC 6066 section 3: SNI holds a host name, never an address.
+  const servername = need.sni !== undefined && isIP(need.sni) === 0 ? need.sni : undefined
+  let secure: TLSSocket
+  try {
+    secure = connect({
+      socket,
+      secureContext: request.context,
+      // Judged below by our own rules, on the certificates of this handshake; a failed check must not be Node's.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      ...(servername === undefined ? {} : { servername }),
+    })
+  } catch (error) {
+    socket.destroy()
+    throw new HostTrouble(handshakeFailure(error))
+  }
+  return await new Promise((resolve, reject) => {
+    const end = (trouble: HostTrouble): void => {
+      settle()
+      secure.destroy()
+      socket.destroy()
+      reject(trouble)
+    }
+    const onError = (error: unknown): void => end(new HostTrouble(handshakeFailure(error)))
+    const onClose = (): void => onError(new Error('the server closed the connection during the TLS handshake'))
+    const onAbort = (): void => end(new HostTrouble(abortedFailure()))
+    const timer = setTimeout(
+      () => onError(new Error(`TLS handshake not finished within ${request.deadline / 1000} s`)),
+      request.deadline,
+    )
+    const settle = (): void => {
+      clearTimeout(timer)
+      request.signal.removeEventListener('abort', onAbort)
+      secure.off('error', onError).off('close', onClose).off('end', onClose)
+      secure.on('error', () => undefined)
+    }
+    secure.on('error', onError).on('close', onClose).on('end', onClose)
+    request.signal.addEventListener('abort', onAbort, { once: true })
+    secure.once('secureConnect', () => {
+      try {
+        const presented = presentedBy(secure)
+        const facts = tlsFacts(secure, presented, servername)
+        const verdict = verifyPeer(presented, need, request.now)
+        settle()
+        if (verdict.ok) {
+          resolve({ socket: secure, facts: { ...facts, verified: need.auth !== 'none' } })
+          return
+        }
+        // RFC 3207 section 4.1 allows QUIT here; not even that is said to a peer that is not who it should be.
+        secure.end()
+        secure.destroySoon()
+        const more = { tls: facts, ...(verdict.detail === undefined ? {} : { privateDetail: verdict.detail }) }
+        reject(new HostTrouble(tlsFailure(verdict.resultType, verdict.text, more)))
+      } catch (error) {
+        onError(error)
+      }
+    })
+    if (request.signal.aborted) onAbort()
+  })
+}
+
+/** OpenSSL's reasons that mean "no common protocol version". */
+const VERSION_ERRORS = new Set([
+  'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+  'ERR_SSL_UNSUPPORTED_PROTOCOL',
+  'ERR_SSL_VERSION_TOO_LOW',
+  'ERR_SSL_NO_PROTOCOLS_AVAILABLE',
+])
+
+/** OpenSSL's reasons for a first record that is no TLS record. */
+const NOT_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST'])
+
+function handshakeFailure(error: unknown): ReturnType<typeof tlsFailure> {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const privateDetail = describe(error)
+  if (VERSION_ERRORS.has(code)) {
+    return tlsFailure('tls-version-too-low', 'The server and this gateway have no TLS version in common.', {
+      privateDetail,
+    })
+  }
+  // RFC 3207 section 6: unencrypted bytes after 220 are what an attacker in the middle would put there.
+  if (NOT_TLS.has(code)) return injection(privateDetail)
+  return tlsFailure('validation-failure', 'The TLS handshake with the server failed.', { privateDetail })
+}
+
+/** Something that is not TLS came after the answer to STARTTLS. */
+export function injection(privateDetail: string): ReturnType<typeof tlsFailure> {
+  return tlsFailure('starttls-injection', 'Unencrypted data came after the server had agreed to start TLS.', {
+    privateDetail,
+  })
+}
