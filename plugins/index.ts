@@ -8,7 +8,7 @@ import { loadConfig, formatProblem } from '../lib/config'
 import { packageVersion } from '../lib/package-root'
 import { keepMailParameters, keepRcptParameters } from './envelope-hooks'
 import { gate, seal } from './gate-hook'
-import { guard, withDeadline, type HookResult } from './guard'
+import { background, guard, withDeadline, type HookResult } from './guard'
 import {
   CODE,
   harakaModules,
@@ -20,7 +20,7 @@ import {
   type Server,
   type Transaction,
 } from './haraka'
-import { comeBack, live, TROUBLE_RETRY } from './lifecycle'
+import { comeBack, idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
 import { instanceDirectory, openRuntime, type Runtime } from './runtime'
 import { checkHaraka, checkInstance, checkNeighbours } from './startup-check'
@@ -223,11 +223,18 @@ const sealHook = guard(
 )
 export { sealHook as seal }
 
-/** Called by Haraka when it shuts down. */
+/** How long a shutdown waits for attempts under way, in milliseconds; what is then unfinished is tried after the restart. */
+const DRAIN_DEADLINE = 15_000
+
+/** Called by Haraka when it shuts down gracefully: attempts under way are put off, outcomes recorded, files closed. */
 export function shutdown(): void {
   const runtime = state?.runtime
   if (runtime == null) return
-  runtime.close().catch((error: unknown) => {
-    process.stderr.write(`secure-mail: closing failed: ${String(error)}\n`)
+  runtime.stop()
+  background('shutdown', report, async () => {
+    await withDeadline(idle(), DRAIN_DEADLINE, 'deliveries under way').catch((error: unknown) => {
+      report('shutdown', error)
+    })
+    await runtime.close()
   })
 }

@@ -26,6 +26,9 @@ type After =
 /** Files that an item of this process is working on, by the part of the name that a rename keeps. */
 const atWork = new Set<string>()
 
+/** Attempts under way, for a shutdown that waits for them. */
+const underWay = new Set<Promise<void>>()
+
 /** Progress of mails of this process between attempts; the store has the same, for the next process. */
 const progressOf = new WeakMap<HMailItem, Progress>()
 
@@ -34,6 +37,18 @@ const progressOf = new WeakMap<HMailItem, Progress>()
  * exactly once.
  */
 export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
+  const life = oneLife(haraka, runtime, item)
+  underWay.add(life)
+  await life
+  underWay.delete(life)
+}
+
+/** Resolves when no attempt is under way. Abort the runtime's signal first, or it may take as long as a mail can. */
+export async function idle(): Promise<void> {
+  while (underWay.size > 0) await Promise.all(underWay)
+}
+
+async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
   const identity = identityOf(haraka, item)
   let after: After = { kind: 'elsewhere' }
   if (!atWork.has(identity)) {

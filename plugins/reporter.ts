@@ -3,6 +3,7 @@
  * queue file they were in; the report is handed to Haraka's own queue, and only when it is safely there does the
  * promise resolve that lets the mail go.
  */
+import { decodeWords } from '../lib/message/encoded-words'
 import { headersForReport } from '../lib/message/report-headers'
 import { composeReport } from '../lib/notify/compose'
 import { causeKey, reportKindFor } from '../lib/notify/kinds'
@@ -83,8 +84,9 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     })
   }
 
-  async function send(batch: Batch): Promise<void> {
-    const { mail, kind } = batch
+  async function send(all: Batch): Promise<void> {
+    const { mail, kind } = all
+    let batch = all
     const settings = runtime.settings()
     const target = reportTarget({
       sender: mail.facts.sender,
@@ -97,6 +99,9 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     if (target.kind === 'nobody') {
       tell(batch, 'report-undeliverable', '', target.why)
       return
+    }
+    if (target.kind === 'sender') {
+      batch = { ...batch, recipients: batch.recipients.filter(({ address }) => target.recipients.includes(address)) }
     }
     const report = await composeReport(reportInput(batch, target.to), {
       templates: runtime.templates(),
@@ -140,7 +145,10 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
   function reportInput(batch: Batch, to: string): ReportInput {
     const settings = runtime.settings()
     const { facts, head } = batch.mail
-    const original = headersForReport(head)
+    const headers = headersForReport(head)
+    const valueOf = (name: string) => headers.find((header) => header.name === name)?.value
+    const subject = valueOf('Subject')
+    const messageId = valueOf('Message-ID')
     const optOut = facts.notes?.optOut ?? { requested: false, refusals: [] as Refusal[] }
     const possible = optOutAdvice(batch, settings.override.tags.length > 0)
     const retryUntil = facts.queuedAt + settings.ndr.undeliverableAfter
@@ -150,7 +158,11 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       caseId: facts.caseId,
       sender: to,
       recipients: batch.recipients,
-      original,
+      original: {
+        headers,
+        ...(messageId === undefined ? {} : { messageId }),
+        ...(subject === undefined ? {} : { subject: decodeWords(subject).text }),
+      },
       queuedAt: facts.queuedAt,
       now: runtime.clock.now(),
       ...(batch.kind === 'delayed' ? { retryUntil } : {}),

@@ -46,6 +46,8 @@ export interface Runtime {
   reportError(what: string, error: unknown): void
   /** Record durably that clear text is about to leave; rejects when that is not certain. */
   permitPlaintext(facts: MailFacts, requirement: Requirement, event: PlaintextEvent): Promise<void>
+  /** Stop what is under way: aborts `signal`. */
+  stop(): void
   close(): Promise<void>
 }
 
@@ -183,8 +185,10 @@ export async function openRuntime(
         },
         ...(facts.grant === null ? {} : { optOut: { by: facts.grant.by, granted: true, refusals: [] } }),
       }),
-    async close() {
+    stop() {
       abort.abort()
+    },
+    async close() {
       watch.close()
       await deliverer.close()
       await resolver?.close()
