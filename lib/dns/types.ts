@@ -87,6 +87,11 @@ export type HostAddresses =
       kind: 'addresses'
       addresses: string[]
       secure: boolean
+      /**
+       * The addresses are insecure, but the host name itself is a DNSSEC-secure CNAME: TLSA records under the original
+       * name still count (RFC 7672 section 2.1.3).
+       */
+      secureAlias: boolean
       /** Securely CNAME-expanded name. */ expandedName: string
     }
   | { kind: 'none'; detail: string }

@@ -15,7 +15,8 @@
  * A failed MTA-STS look-up (`state: 'error'`) changes nothing here: whether to wait for a better answer is the
  * caller's decision, taken before it calls.
  */
-import { domainOf, isInternalDomain } from './names'
+import { isInternalDomain } from './internal'
+import { domainOf } from './names'
 import { newerVersion } from './tls-version'
 import type { Level, MapRow, MtaStsState, PolicyInputs, Requirement } from './types'
 

@@ -1,0 +1,123 @@
+/**
+ * The stub resolver: asks the configured validating resolvers, and keeps apart what Node's own `dns` module mixes up
+ * (RFC 7672 section 2.1): "there is no such record" is an answer, any fault is an error, and whether an answer is
+ * DNSSEC-secure is known for the whole chain of aliases that led to it.
+ */
+import { systemClock, type Clock } from '../clock'
+import { ask, type Asked } from './ask'
+import { answerCache } from './cache'
+import { interpret, loopIn } from './interpret'
+import { limiter } from './limit'
+import { normaliseName } from './names'
+import { serverList, type TrustAd } from './servers'
+import type { CnameStep, DnsAnswer, RecordType, Resolver } from './types'
+
+export interface ResolverOptions {
+  /** `address`, `address:port`, `[v6]:port`; empty = /etc/resolv.conf, and without that 127.0.0.1. */
+  servers: readonly string[]
+  /** Whose AD bit counts: of resolvers on loopback, of all (the path to them is trusted), of none. */
+  trustAd: TrustAd
+  /** Milliseconds per try; a whole question takes at most four times as long, plus TCP. */
+  timeout: number
+  clock?: Clock
+  /** Answers kept; default 10,000. */
+  cacheEntries?: number
+}
+
+const DEFAULT_CACHE_ENTRIES = 10_000
+/** Queries, and so sockets, at once. */
+const MOST_AT_ONCE = 200
+
+/** @throws Error when a server in the options is no address */
+export function createResolver(options: ResolverOptions): Resolver {
+  const servers = serverList(options.servers, options.trustAd)
+  const cache = answerCache(options.clock ?? systemClock, options.cacheEntries ?? DEFAULT_CACHE_ENTRIES)
+  const inFlight = new Map<string, Promise<DnsAnswer<RecordType>>>()
+  const closing = new AbortController()
+  const limited = limiter(MOST_AT_ONCE)
+
+  const askOnce = (name: string, type: RecordType): Promise<Asked> =>
+    limited(() => ask(servers, name, type, options.timeout, closing.signal))
+
+  async function lookUp<T extends RecordType>(key: string, name: string, type: T): Promise<DnsAnswer<T>> {
+    try {
+      const answer = await followAliases(askOnce, name, type)
+      cache.put(key, answer)
+      return answer
+    } catch (error) {
+      return { kind: 'error', error: 'unreachable', detail: error instanceof Error ? error.message : 'unknown fault' }
+    } finally {
+      inFlight.delete(key)
+    }
+  }
+
+  return {
+    async resolve<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<T>> {
+      const normalised = normaliseName(name)
+      if (normalised === null) {
+        return { kind: 'error', error: 'invalid-name', detail: 'no domain name can look like this' }
+      }
+      const key = `${type} ${normalised}`
+      // both maps hold under a key only answers of the type that the key begins with
+      const cached = cache.get(key) as DnsAnswer<T> | undefined
+      if (cached !== undefined) return cached
+      const running = inFlight.get(key) as Promise<DnsAnswer<T>> | undefined
+      if (running !== undefined) return copyOf(await running)
+      const started = lookUp(key, normalised, type)
+      inFlight.set(key, started)
+      return copyOf(await started)
+    },
+    async close() {
+      closing.abort()
+      await Promise.all(inFlight.values())
+    },
+  }
+}
+
+/** Callers that shared a query must not share its arrays. */
+function copyOf<T extends RecordType>(answer: DnsAnswer<T>): DnsAnswer<T> {
+  switch (answer.kind) {
+    case 'records':
+      return { ...answer, records: [...answer.records], chain: [...answer.chain] }
+    case 'nodata':
+    case 'nxdomain':
+      return { ...answer, chain: [...answer.chain] }
+    case 'error':
+      return answer
+  }
+}
+
+/** Follow aliases through as many queries as they need; the AD of every reply is and-ed (RFC 7672 section 2.1.3). */
+async function followAliases<T extends RecordType>(
+  askOnce: (name: string, type: RecordType) => Promise<Asked>,
+  asked: string,
+  type: T,
+): Promise<DnsAnswer<T>> {
+  const chain: CnameStep[] = []
+  let secure = true
+  let ttl = Infinity
+  let name = asked
+  for (;;) {
+    const result = await askOnce(name, type)
+    if (!result.ok) return { kind: 'error', error: result.error, detail: result.detail }
+    secure &&= result.reply.authentic && result.server.trusted
+    const found = interpret(result.reply, name, type)
+    if (found.kind === 'error') return found
+    chain.push(...found.chain)
+    const loop = loopIn(chain)
+    if (loop !== null) return loop
+    ttl = Math.min(ttl, found.ttl)
+    switch (found.kind) {
+      case 'records':
+        return { kind: 'records', records: found.records, secure, chain, name: found.name, ttl }
+      case 'nodata':
+      case 'nxdomain':
+        return { kind: found.kind, secure, chain, name: found.name, ttl }
+      case 'follow':
+        if (normaliseName(found.name) === null) {
+          return { kind: 'error', error: 'invalid-name', detail: `${asked} is an alias of something that is no name` }
+        }
+        name = found.name
+    }
+  }
+}
