@@ -63,6 +63,14 @@ export interface ReportInput {
   optOutWhyNot?: 'findings' | 'map' | 'not-tls'
   /** First configured opt-out tag, e.g. `[unsecure]`. */
   optOutTag: string
+  /** First configured subject tag that marks a mail as public, e.g. `[public]`; absent = the text does not name one. */
+  publicTag?: string
+  /** Set when the report goes to the postmaster instead (then `sender` is the postmaster's address). */
+  postmaster?: {
+    why: 'null-sender' | 'report-about-report' | 'notify'
+    /** Envelope sender of the mail; '' = null sender. */
+    sender: string
+  }
   policySource: string
   reportingMta: string
   envid?: string

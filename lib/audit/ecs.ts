@@ -1,0 +1,239 @@
+/**
+ * One event as the Elastic Common Schema names it. What ECS has a name for goes there; the rest goes under
+ * `securemail.*`. docs/audit-events.md is the reference, docs/schema/audit-event.schema.json the schema.
+ */
+import type { CertificateFacts, Failure, TlsFacts } from '../failure'
+import { ACTIONS, SEVERITY } from './actions'
+import { partsOf, recipientHmac, withoutAddresses, type RecipientStyle } from './identity'
+import { maskTree, type JsonObject, type JsonValue } from './mask-tree'
+import type { AuditEvent } from './types'
+
+/** Version of ECS that the field names are from. */
+export const ECS_VERSION = '8.17.0'
+
+/** What is the same for every event of one process. */
+export interface EcsContext {
+  hostname: string
+  version: string
+  recipients: RecipientStyle
+  hmacKey: Buffer
+  /** Replaces CPR numbers in a text. */
+  mask: (text: string) => string
+}
+
+/** What is new with every event. */
+export interface EcsStamp {
+  /** Milliseconds. */
+  now: number
+  /** event.sequence of this line in its file. */
+  sequence: number
+  /** event.id */
+  id: string
+}
+
+/**
+ * The line's content, every string masked. Pure.
+ *
+ * @returns plain JSON without undefined values
+ */
+export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): JsonObject {
+  const facts = ACTIONS[event.action]
+  const tree = prune({
+    '@timestamp': new Date(stamp.now).toISOString(),
+    ecs: { version: ECS_VERSION },
+    log: { level: facts.level },
+    message: event.message,
+    event: {
+      id: stamp.id,
+      kind: 'event',
+      category: [...facts.category],
+      type: [...facts.type],
+      action: event.action,
+      outcome: event.outcome ?? facts.outcome,
+      reason: event.failure?.resultType ?? event.optOut?.refusals[0],
+      dataset: 'securemail.audit',
+      module: 'securemail',
+      provider: 'haraka',
+      severity: SEVERITY[facts.level],
+      sequence: stamp.sequence,
+      // ECS counts nanoseconds.
+      duration: event.duration === undefined ? undefined : Math.round(event.duration) * 1_000_000,
+    },
+    observer: {
+      hostname: context.hostname,
+      product: 'haraka-plugin-secure-mail',
+      version: context.version,
+      type: 'mta',
+    },
+    email: emailTree(event, context),
+    user: { email: event.sender === '' ? undefined : event.sender, name: event.source?.user },
+    source: { ip: event.source?.ip, port: event.source?.port },
+    destination: { domain: event.destination?.host, ip: event.destination?.ip, port: event.destination?.port },
+    tls: tlsTree(event.tls),
+    rule: ruleTree(event),
+    error: errorTree(event.failure),
+    securemail: securemailTree(event, context),
+  })
+  // Somebody who writes to themselves still stands there in clear, as the sender.
+  const sender = event.sender?.toLowerCase()
+  const persons =
+    context.recipients === 'clear' ? [] : (event.recipients ?? []).filter((one) => one.toLowerCase() !== sender)
+  return maskTree(tree, (text) => context.mask(withoutAddresses(text, persons)))
+}
+
+function emailTree(event: AuditEvent, context: EcsContext): Tree {
+  const aboutMail = event.mailId !== undefined || event.sender !== undefined || event.recipients !== undefined
+  return {
+    direction: aboutMail ? 'outbound' : undefined,
+    local_id: event.mailId,
+    message_id: event.messageId,
+    sender: { address: event.sender },
+    to: { address: context.recipients === 'clear' ? addressesOf(event) : undefined },
+  }
+}
+
+function addressesOf(event: AuditEvent): string[] | undefined {
+  const addresses = (event.recipients ?? []).filter((address) => partsOf(address).local !== '')
+  return addresses.length === 0 ? undefined : addresses
+}
+
+/** Domains and digests are two lists, each value once: ECS has no lists of objects that can be searched. */
+function recipientTree(event: AuditEvent, context: EcsContext): Tree | undefined {
+  const all = event.recipients ?? []
+  if (all.length === 0) return undefined
+  const domains = [...new Set(all.map((address) => partsOf(address).domain).filter((domain) => domain !== ''))]
+  const digests = (addressesOf(event) ?? []).map((address) => recipientHmac(context.mask(address), context.hmacKey))
+  return {
+    count: all.length,
+    domain: domains.length === 0 ? undefined : domains,
+    hmac: context.recipients === 'clear' || digests.length === 0 ? undefined : [...new Set(digests)],
+  }
+}
+
+function tlsTree(tls: AuditEvent['tls']): Tree | undefined {
+  if (tls === undefined) return undefined
+  if (tls === null) return { established: false }
+  const { name, number } = versionOf(tls)
+  return {
+    established: true,
+    version: number,
+    version_protocol: name,
+    cipher: tls.cipher,
+    resumed: tls.resumed,
+    client: { server_name: tls.servername },
+    server: tls.certificate === undefined ? undefined : certificateTree(tls.certificate),
+  }
+}
+
+/** `TLSv1.3` -> tls, 1.3 (ECS keeps protocol and number apart). */
+function versionOf(tls: TlsFacts): { name: string | undefined; number: string | undefined } {
+  const match = /^(TLS|SSL)v?(\d(?:\.\d)?)$/i.exec(tls.version)
+  if (match === null) return { name: undefined, number: undefined }
+  const number = match[2] ?? ''
+  return { name: (match[1] ?? '').toLowerCase(), number: number.includes('.') ? number : `${number}.0` }
+}
+
+function certificateTree(certificate: CertificateFacts): Tree {
+  return {
+    subject: certificate.subject,
+    issuer: certificate.issuer,
+    not_before: isoDate(certificate.notBefore),
+    not_after: isoDate(certificate.notAfter),
+    // ECS asks for upper case here.
+    hash: { sha256: certificate.sha256.toUpperCase() },
+    x509: { alternative_names: certificate.names.length === 0 ? undefined : [...certificate.names] },
+  }
+}
+
+function isoDate(text: string): string | undefined {
+  const millis = Date.parse(text)
+  return Number.isFinite(millis) ? new Date(millis).toISOString() : undefined
+}
+
+function ruleTree(event: AuditEvent): Tree | undefined {
+  if (event.policy === undefined) return undefined
+  return {
+    ruleset: 'securemail.policy',
+    id: event.policy.rule ?? event.policy.source,
+    name: event.policy.level,
+    description: event.policy.reason,
+  }
+}
+
+function errorTree(failure: Failure | undefined): Tree | undefined {
+  if (failure === undefined) return undefined
+  return { code: failure.enhancedCode, type: failure.resultType, message: failure.publicText }
+}
+
+function securemailTree(event: AuditEvent, context: EcsContext): Tree {
+  const { failure, policy, optOut, tls } = event
+  return {
+    ...extraTree(event.extra, context.mask),
+    case_id: event.caseId,
+    recipient: recipientTree(event, context),
+    result_type: failure?.resultType,
+    failure: { detail: failure?.privateDetail, mx: failure?.mx, address: failure?.address, port: failure?.port },
+    smtp:
+      failure?.smtp === undefined
+        ? undefined
+        : { code: failure.smtp.code, enhanced: failure.smtp.enhanced, text: failure.smtp.text },
+    policy:
+      policy === undefined ? undefined : { source: policy.source, level: policy.level, would_have: policy.wouldHave },
+    optout:
+      optOut === undefined
+        ? undefined
+        : {
+            by: optOut.by ?? undefined,
+            granted: optOut.granted,
+            refusals: optOut.refusals.length === 0 ? undefined : [...optOut.refusals],
+          },
+    report: event.report === undefined ? undefined : { kind: event.report.kind, status: event.report.status },
+    attempt: event.attempt,
+    queue_age_s: event.queueAge === undefined ? undefined : Math.round(event.queueAge) / 1000,
+    tls:
+      tls === undefined || tls === null
+        ? undefined
+        : { verified: tls.verified, spki_sha256: tls.certificate?.spkiSha256.toLowerCase() },
+    tls_token: event.tlsToken,
+  }
+}
+
+/**
+ * Further fields: only names that are names, only values that can be none of a person's numbers. They cannot take the
+ * place of the fields that this file makes itself.
+ */
+function extraTree(extra: AuditEvent['extra'], mask: (text: string) => string): Tree {
+  const tree: Tree = {}
+  for (const [name, value] of Object.entries(extra ?? {})) {
+    if (!/^[a-z][a-z_]{0,40}[0-9]{0,2}$/.test(name)) continue
+    // A number cannot be masked and stay one: what looks like a CPR number is left out.
+    if (typeof value === 'number' && (!Number.isFinite(value) || looksMasked(value, mask))) continue
+    tree[name] = value
+  }
+  return tree
+}
+
+function looksMasked(value: number, mask: (text: string) => string): boolean {
+  const digits = String(value)
+  // A lost leading zero hides one, too.
+  return [digits, digits.padStart(10, '0')].some((text) => mask(text) !== text)
+}
+
+interface Tree {
+  [name: string]: JsonValue | Tree | undefined
+}
+
+/** Without what is undefined, and without objects that are empty then. */
+function prune(tree: Tree): JsonObject {
+  const result: JsonObject = {}
+  for (const [name, value] of Object.entries(tree)) {
+    if (value === undefined) continue
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      result[name] = value
+      continue
+    }
+    const inner = prune(value)
+    if (Object.keys(inner).length > 0) result[name] = inner
+  }
+  return result
+}

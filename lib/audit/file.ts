@@ -1,0 +1,139 @@
+/** One audit file: lines appended whole or not at all, numbered without a break across restarts. */
+import fs from 'node:fs'
+import path from 'node:path'
+
+/** How much of an existing file's end is read for its last number; no line is longer. */
+const TAIL_BYTES = 1024 * 1024
+
+export interface AuditFile {
+  /** event.sequence of the last line there is, torn ones counted; 0 in a new file. */
+  readonly lastSequence: number
+  /**
+   * Append one line, its line end included.
+   *
+   * @throws Error of the file system; nothing of the line is left then, or its remains are a line of their own
+   */
+  append(line: string): void
+  /** Resolves when everything appended so far is on the disk. */
+  sync(): Promise<void>
+  /** Close once every `sync` under way has ended. Appending afterwards throws. */
+  close(): void
+}
+
+/**
+ * Open or make an audit file, mode 0600, in a folder that is made when missing.
+ *
+ * A last line without an end is what a killed process or a full disk left: it gets its line end, and the number it had
+ * is not given out again, so that the loss shows as a gap.
+ *
+ * @throws Error of the file system
+ */
+export function openAuditFile(file: string): AuditFile {
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+  const isNew = !fs.existsSync(file)
+  const fd = fs.openSync(file, 'a+', 0o600)
+  let closing = false
+  let syncs = 0
+  let size: number
+  let tail: Tail
+  try {
+    if (isNew) syncFolder(path.dirname(file))
+    size = fs.fstatSync(fd).size
+    tail = readTail(fd, size)
+    if (tail.torn) size += writeAll(fd, Buffer.from('\n'))
+  } catch (error) {
+    fs.closeSync(fd)
+    throw error
+  }
+  const closeIfIdle = () => {
+    if (closing && syncs === 0) fs.closeSync(fd)
+  }
+  return {
+    lastSequence: tail.lastSequence,
+    append(line) {
+      if (closing) throw new Error('the audit file is closed')
+      const bytes = Buffer.from(line)
+      try {
+        size += writeAll(fd, bytes)
+      } catch (error) {
+        cutBack(fd, size)
+        throw error
+      }
+    },
+    async sync() {
+      if (closing) throw new Error('the audit file is closed')
+      syncs++
+      try {
+        await new Promise<void>((resolve, reject) => {
+          fs.fsync(fd, (error) => (error === null ? resolve() : reject(error)))
+        })
+      } finally {
+        syncs--
+        closeIfIdle()
+      }
+    },
+    close() {
+      if (closing) return
+      closing = true
+      closeIfIdle()
+    },
+  }
+}
+
+function writeAll(fd: number, bytes: Buffer): number {
+  let done = 0
+  while (done < bytes.length) done += fs.writeSync(fd, bytes, done)
+  return done
+}
+
+/** Remove what a failed write left behind `size`. If that fails too, the next opening ends the torn line. */
+function cutBack(fd: number, size: number): void {
+  try {
+    if (fs.fstatSync(fd).size > size) fs.ftruncateSync(fd, size)
+  } catch {
+    // The caller reopens the file before the next line, and `readTail` finds what is torn.
+  }
+}
+
+/** A new name in a folder is on the disk only when the folder is (fsync(2)). */
+function syncFolder(folder: string): void {
+  const fd = fs.openSync(folder, 'r')
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+interface Tail {
+  lastSequence: number
+  torn: boolean
+}
+
+function readTail(fd: number, size: number): Tail {
+  const length = Math.min(size, TAIL_BYTES)
+  if (length === 0) return { lastSequence: 0, torn: false }
+  const bytes = Buffer.alloc(length)
+  const read = fs.readSync(fd, bytes, 0, length, size - length)
+  const text = bytes.subarray(0, read).toString('utf8')
+  const torn = !text.endsWith('\n')
+  const lines = text.split('\n').filter((line) => line !== '')
+  // Lines after the last readable one were torn earlier; each of them had a number.
+  let unreadable = 0
+  for (const line of lines.reverse()) {
+    const sequence = sequenceOf(line)
+    if (sequence !== undefined) return { lastSequence: sequence + unreadable, torn }
+    unreadable++
+  }
+  return { lastSequence: unreadable, torn }
+}
+
+function sequenceOf(line: string): number | undefined {
+  try {
+    const { event } = JSON.parse(line) as { event?: { sequence?: unknown } }
+    const sequence = event?.sequence
+    return typeof sequence === 'number' && Number.isSafeInteger(sequence) && sequence > 0 ? sequence : undefined
+  } catch {
+    return undefined
+  }
+}

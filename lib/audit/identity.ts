@@ -1,0 +1,48 @@
+/** Recipients as the audit log writes them: the domain in clear, the person as a keyed digest. */
+import { createHmac } from 'node:crypto'
+import { domainToASCII } from 'node:url'
+
+/** How recipients are written: `audit.recipients`. */
+export type RecipientStyle = 'domain+hmac' | 'clear'
+
+/** Version of the key, in front of each digest: when the key is changed, digests of the two do not compare. */
+const KEY_ID = 'k1'
+
+/** A digest as this file makes it. */
+export const RECIPIENT_HMAC = /^k1:[0-9a-f]{32}$/
+
+/**
+ * Keyed digest of one recipient: HMAC-SHA-256 of the lower-cased address, its first 128 bits in hex. The same person
+ * has the same digest in every event, and without the key nobody can try addresses against it.
+ *
+ * @param address a CPR number in it must be masked before: a digest of one could be tried out
+ */
+export function recipientHmac(address: string, key: Buffer): string {
+  return `${KEY_ID}:${createHmac('sha256', key).update(address.toLowerCase()).digest('hex').slice(0, 32)}`
+}
+
+/** An address parted at its last `@`; the domain in lower-case A-labels where it has such a form. */
+export function partsOf(address: string): { local: string; domain: string } {
+  const at = address.lastIndexOf('@')
+  if (at < 0) return { local: address, domain: '' }
+  const domain = address.slice(at + 1)
+  return { local: address.slice(0, at), domain: (domainToASCII(domain) || domain).toLowerCase() }
+}
+
+/**
+ * Take the persons out of a text that may repeat the recipients' addresses (remote servers do: `<bo@x>: unknown`).
+ *
+ * @returns the text with `...@domain` where an address of the list stood
+ */
+export function withoutAddresses(text: string, addresses: readonly string[]): string {
+  let result = text
+  for (const address of addresses) {
+    const { local, domain } = partsOf(address)
+    if (local === '') continue
+    const written = address.slice(address.lastIndexOf('@') + 1)
+    for (const form of new Set([`${local}@${written}`, `${local}@${domain}`])) {
+      result = result.replace(new RegExp(form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi'), `...@${domain}`)
+    }
+  }
+  return result
+}

@@ -1,0 +1,129 @@
+/** The audit log of one process: events in, one line each, into a file per UTC day. */
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import { pino } from 'pino'
+import type { Clock } from '../clock'
+import { ACTIONS } from './actions'
+import { toEcs, type EcsContext } from './ecs'
+import { openAuditFile, type AuditFile } from './file'
+import { auditFileName, removeOldFiles, utcDay } from './retention'
+import type { Audit, AuditEvent } from './types'
+
+export interface AuditOptions extends EcsContext {
+  /** Folder of the files; made, mode 0700, when missing. */
+  dir: string
+  /** Names this process in file names: `main`, `w1` ... Two processes must never share one. */
+  processLabel: string
+  clock: Clock
+  /** Called for every failure to write; must not throw. */
+  onError(error: Error): void
+  /** Days that files are kept; 0 = for ever. */
+  keepDays: number
+}
+
+/**
+ * Open the audit log.
+ *
+ * Lines go out with write(2) before `tell` returns, so that nothing is lost with the process. The lines are pino's; the
+ * file is our own, because the log must know of each line whether it was written (pino's destination keeps what failed
+ * in memory, and its fsync passes over errors).
+ *
+ * @throws Error when today's file cannot be opened
+ */
+export function openAudit(options: AuditOptions): Audit {
+  const { clock, dir, processLabel } = options
+  let open: { day: string; file: AuditFile } | undefined
+  /** Last number given out, by day: a failed write leaves a gap, and a reopened file goes on behind it. */
+  const given = { day: '', sequence: 0 }
+  let lost = 0
+  let closed = false
+
+  /** Today's file; opened again after a failure. */
+  function fileFor(now: number): AuditFile {
+    if (closed) throw new Error('the audit log is closed')
+    const day = utcDay(now)
+    if (open?.day === day) return open.file
+    open?.file.close()
+    open = undefined
+    const file = openAuditFile(path.join(dir, auditFileName(day, processLabel)))
+    open = { day, file }
+    const before = given.day === day ? given.sequence : 0
+    given.day = day
+    given.sequence = Math.max(before, file.lastSequence)
+    tidy(now)
+    return file
+  }
+
+  function tidy(now: number): void {
+    try {
+      removeOldFiles(dir, options.keepDays, now)
+    } catch (error) {
+      options.onError(asError(error))
+    }
+  }
+
+  let target: AuditFile | undefined
+  const lines = pino(
+    { base: null, timestamp: false, level: 'trace', formatters: { level: (label) => ({ log: { level: label } }) } },
+    { write: (line: string) => target?.append(line) },
+  )
+
+  function writeLine(file: AuditFile, event: AuditEvent, now: number): void {
+    const stamp = { now, sequence: ++given.sequence, id: randomUUID() }
+    const { log: _level, ...content } = toEcs(event, options, stamp)
+    target = file
+    lines[ACTIONS[event.action].level](content)
+  }
+
+  /** @throws Error when the line is not written; the event is counted as lost then */
+  function write(event: AuditEvent): AuditFile {
+    const now = clock.now()
+    try {
+      const file = fileFor(now)
+      if (lost > 0) {
+        writeLine(file, lossEvent(lost), now)
+        lost = 0
+      }
+      writeLine(file, event, now)
+      return file
+    } catch (error) {
+      lost++
+      open?.file.close()
+      open = undefined
+      throw error
+    }
+  }
+
+  fileFor(clock.now())
+  return {
+    tell(event) {
+      try {
+        write(event)
+      } catch (error) {
+        options.onError(asError(error))
+      }
+    },
+    async tellDurably(event) {
+      await write(event).sync()
+    },
+    close() {
+      closed = true
+      open?.file.close()
+      open = undefined
+      return Promise.resolve()
+    },
+  }
+}
+
+function lossEvent(count: number): AuditEvent {
+  return {
+    action: 'plugin-error',
+    message: `${count} audit ${count === 1 ? 'event' : 'events'} could not be written before this line`,
+    outcome: 'failure',
+    extra: { lost_events: count },
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

@@ -1,0 +1,136 @@
+/** The words of the reports: the package's own, with what an instance puts in their place. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { ConfigProblem, Language } from '../config/settings'
+import { packageRoot } from '../package-root'
+import { parseTemplates, PLACEHOLDER, REQUIRED_SECTIONS, type LanguageTemplates } from './template-format'
+
+/** Texts of every language. */
+export type Templates = Readonly<Record<Language, LanguageTemplates>>
+
+/** Languages that there are files for. */
+export const LANGUAGES: readonly Language[] = ['da', 'en']
+
+/** Folder of the files, below the package's and the instance's `config/`. */
+const FOLDER = 'secure-mail.ndr'
+
+/**
+ * Read the package's texts and, over them, section by section, those of an instance (`DIR/config/secure-mail.ndr/`).
+ * A file that an instance does not have changes nothing; a file that has a fault is not used in part.
+ *
+ * @param instanceDir folder that holds `config/`; undefined = the package's texts alone
+ */
+export function loadTemplates(
+  instanceDir: string | undefined,
+): { ok: true; templates: Templates } | { ok: false; problems: ConfigProblem[] } {
+  const problems: ConfigProblem[] = []
+  const load = (language: Language): LanguageTemplates => {
+    const own = path.join(packageRoot(), 'config', FOLDER, `${language}.txt`)
+    const sections = readSections(own, new Set(), problems) ?? new Map<string, string[]>()
+    for (const name of REQUIRED_SECTIONS) {
+      if (!sections.has(name)) problems.push(error(own, 0, `section [${name}] is missing`))
+    }
+    if (instanceDir === undefined) return sections
+    const theirs = path.join(instanceDir, 'config', FOLDER, `${language}.txt`)
+    const changed = readSections(theirs, new Set(sections.keys()), problems, 'optional')
+    return new Map([...sections, ...(changed ?? [])])
+  }
+  const templates = { da: load('da'), en: load('en') }
+  return problems.length === 0 ? { ok: true, templates } : { ok: false, problems }
+}
+
+function readSections(
+  file: string,
+  known: ReadonlySet<string>,
+  problems: ConfigProblem[],
+  need: 'required' | 'optional' = 'required',
+): Map<string, string[]> | undefined {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+    if (need === 'optional' && code === 'ENOENT') return undefined
+    problems.push(
+      error(
+        file,
+        0,
+        code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read: ${String(cause)}`,
+      ),
+    )
+    return undefined
+  }
+  const parsed = parseTemplates(text, file, known)
+  problems.push(...parsed.problems)
+  return parsed.sections
+}
+
+function error(file: string, line: number, message: string): ConfigProblem {
+  return { file, line, severity: 'error', message }
+}
+
+/** What a placeholder stands for; '' or undefined = it has no value in this report. */
+export type Values = Readonly<Record<string, string | undefined>>
+
+/**
+ * The lines of a section with their placeholders filled in. A line with a placeholder that has no value is left out.
+ *
+ * @throws Error when the section does not exist, which `loadTemplates` has ruled out for every required section
+ */
+export function fillSection(templates: LanguageTemplates, section: string, values: Values): string[] {
+  const lines = templates.get(section)
+  if (lines === undefined) throw new Error(`secure-mail: no report text [${section}]`)
+  return lines.flatMap((line) => fillLine(line, values))
+}
+
+/** A section as one line. */
+export function fillText(templates: LanguageTemplates, section: string, values: Values): string {
+  return fillSection(templates, section, values)
+    .filter((line) => line.trim() !== '')
+    .join(' ')
+}
+
+/** A section as paragraphs: empty lines part them, other line breaks do not count. */
+export function fillParagraphs(templates: LanguageTemplates, section: string, values: Values): string[] {
+  return fillSection(templates, section, values)
+    .join('\n')
+    .split(/\n\s*\n/)
+    .map((paragraph) => paragraph.split('\n').join(' ').trim())
+    .filter((paragraph) => paragraph !== '')
+}
+
+/**
+ * The numbered actions of a kind. `@name` stands for [action.name]; an action of which no line is left vanishes.
+ *
+ * @param without names of shared actions that must not be suggested here
+ */
+export function fillActions(
+  templates: LanguageTemplates,
+  section: string,
+  values: Values,
+  without: ReadonlySet<string>,
+): string[] {
+  return (templates.get(section) ?? []).flatMap((line) => {
+    const shared = /^@(\S+)$/.exec(line)?.[1]
+    if (shared !== undefined && without.has(shared)) return []
+    const text =
+      shared === undefined
+        ? line
+            .split('\n')
+            .flatMap((part) => fillLine(part, values))
+            .join(' ')
+        : fillText(templates, `action.${shared}`, values)
+    return text.trim() === '' ? [] : [text]
+  })
+}
+
+function fillLine(line: string, values: Values): string[] {
+  let whole = true
+  const text = line.replace(PLACEHOLDER, (token, name: string | undefined) => {
+    if (name === undefined) return '{'
+    const value = values[name]
+    if (value === undefined || value === '') whole = false
+    return value ?? token
+  })
+  return whole ? [text] : []
+}
