@@ -8,6 +8,7 @@
  *
  * Reads never wait for writers. Writers of all processes take turns; the lock of one that dies is freed by the kernel.
  */
+import { statfs } from 'node:fs/promises'
 import { open, type RootDatabase } from 'lmdb'
 import type { Clock } from '../clock'
 import type { Engine, Transaction } from './engine'
@@ -97,7 +98,17 @@ async function commit(db: RootDatabase<Buffer, Buffer>, path: string, work: () =
     await db.transaction(work)
   } catch (error) {
     const cause = await commitError(error)
-    throw new Error(`store: cannot write to ${path}: ${cause.message}`, { cause })
+    throw new Error(`store: cannot write to ${path}: ${cause.message} (${await freeSpace(path)})`, { cause })
+  }
+}
+
+/** LMDB reports a write that was cut short, the usual sign of a full disk, as "Input/output error": so say what is free. */
+async function freeSpace(path: string): Promise<string> {
+  try {
+    const { bavail, bsize } = await statfs(path)
+    return `${Math.floor((bavail * bsize) / 2 ** 20)} MiB free there`
+  } catch {
+    return 'free space unknown'
   }
 }
 

@@ -282,7 +282,7 @@ export function storeContract(
 
       it('update removes on undefined', async () => {
         await store.put(['k'], 1)
-        assert.equal(await store.update(['k'], () => undefined), undefined)
+        assert.equal(await store.update<number>(['k'], () => undefined), undefined)
         assert.equal(await store.get(['k']), undefined)
       })
 
