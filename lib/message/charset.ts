@@ -1,0 +1,119 @@
+/** Bytes to text. A charset that this file does not surely know is read as Latin-1 and reported as unknown. */
+import iconv from 'iconv-lite'
+
+export interface DecodedText {
+  text: string
+  /** Another way in which a reader may have decoded the bytes; to be searched as well. */
+  alternative?: string
+  /** Absent: the bytes were surely decoded as the reader of the mail will. */
+  problem?: string
+}
+
+/** Supersets of US-ASCII, which TextDecoder knows: digits and hyphens are always the same bytes. */
+const ASCII_SUPERSET =
+  /^(?:utf-?8|us-ascii|ascii|ansi_x3\.4-1968|latin-?[1-9]|iso[-_]?8859[-_]\d{1,2}(?:-[ie])?|windows-?(?:125\d|874)|cp-?125\d|koi8-[ru]|macintosh|gbk|gb2312|gb18030|big5|euc-(?:jp|kr)|shift[-_]jis|sjis|ks_c_5601-1987|tis-620)$/
+/** The same, which only iconv-lite knows. */
+const DOS = /^(?:cp|ibm)(?:437|775|850|852|855|857|858|86[0-6]|869)$/
+/** Text with more than this share of control characters is no text. */
+const CONTROL_SHARE = 0.01
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * @param bytes decoded from the transfer encoding
+ * @param label charset as declared, or undefined
+ * @returns text; a byte order mark is left out
+ */
+export function decodeCharset(bytes: Buffer, label: string | undefined): DecodedText {
+  const charset = (label ?? '').trim().toLowerCase()
+  const wide = wideEncoding(bytes)
+  if (/^(?:utf-?16|utf-?32|ucs-?2|ucs-?4|iso-10646-ucs-[24])(?:le|be)?$/.test(charset)) return decodeWide(bytes, charset, wide)
+  // content decides: NULs in every second place are UTF-16, whatever the label says
+  if (wide !== null) return withProblem(iconv.decode(bytes, wide), `the text is ${wide}, which its label does not say`)
+  if (charset === '' || /^(?:us-ascii|ascii|unknown-8bit|binary)$/.test(charset)) return checked(decodeUnlabelled(bytes))
+  if (/^(?:x-)?(?:unicode-1-1-)?utf-?7(?:-imap)?$/.test(charset)) {
+    return { ...checked(iconv.decode(bytes, 'utf-7')), alternative: bytes.toString('latin1') }
+  }
+  if (charset === 'iso-2022-jp') {
+    return { ...checked(new TextDecoder('iso-2022-jp').decode(bytes)), alternative: bytes.toString('latin1') }
+  }
+  if (ASCII_SUPERSET.test(charset)) return checked(decodeByLabel(bytes, charset))
+  if (DOS.test(charset)) return checked(iconv.decode(bytes, charset))
+  return withProblem(bytes.toString('latin1'), 'the charset is not known')
+}
+
+/** Without a label: UTF-8 when it is valid UTF-8 (RFC 6532), else Windows-1252. */
+export function decodeUnlabelled(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return iconv.decode(bytes, 'windows-1252')
+  }
+}
+
+function decodeByLabel(bytes: Buffer, charset: string): string {
+  try {
+    return new TextDecoder(charset).decode(bytes)
+  } catch {
+    return iconv.encodingExists(charset) ? iconv.decode(bytes, charset) : decodeUnlabelled(bytes)
+  }
+}
+
+function checked(text: string): DecodedText {
+  let controls = 0
+  // eight-bit leftovers of word processors (BEL, RS, US) count too: they are no text either
+  for (const match of text.matchAll(/[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]+/g)) {
+    if (match[0].includes('\0')) return withProblem(text, 'NUL characters stand in the text')
+    controls += match[0].length
+  }
+  return controls > text.length * CONTROL_SHARE ? withProblem(text, 'the content is no text') : { text }
+}
+
+function withProblem(text: string, problem: string): DecodedText {
+  return { text, problem }
+}
+
+type Wide = 'utf-16le' | 'utf-16be' | 'utf-32le' | 'utf-32be'
+
+/** What a byte order mark or the places of the NULs say; null = neither. Looks at the first 4 KiB. */
+function wideEncoding(bytes: Buffer): Wide | null {
+  const [a, b, c, d] = bytes
+  if (a === 0xff && b === 0xfe) return c === 0 && d === 0 && bytes.length >= 4 ? 'utf-32le' : 'utf-16le'
+  if (a === 0xfe && b === 0xff) return 'utf-16be'
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return 'utf-32be'
+  const head = bytes.subarray(0, 4096)
+  if (!head.includes(0)) return null
+  const nuls = [0, 0, 0, 0]
+  head.forEach((byte, at) => {
+    if (byte === 0) nuls[at % 4] = (nuls[at % 4] ?? 0) + 1
+  })
+  const share = nuls.map((n) => n / Math.max(1, head.length / 4))
+  const [first = 0, second = 0, third = 0, fourth = 0] = share
+  const many = 0.4
+  if (first < 0.1 && second > many && third > 0.9 && fourth > 0.9) return 'utf-32le'
+  if (first > 0.9 && second > 0.9 && third > many && fourth < 0.1) return 'utf-32be'
+  if (second > many && fourth > many && first < 0.2 && third < 0.2) return 'utf-16le'
+  if (first > many && third > many && second < 0.2 && fourth < 0.2) return 'utf-16be'
+  return null
+}
+
+function decodeWide(bytes: Buffer, charset: string, found: Wide | null): DecodedText {
+  const width = /32|ucs-?4/.test(charset) ? 'utf-32' : 'utf-16'
+  const declared = charset.endsWith('le') ? 'le' : charset.endsWith('be') ? 'be' : null
+  // a byte order mark wins over the label, as in every browser engine
+  if (found?.startsWith(width) === true) {
+    const text = iconv.decode(bytes, found)
+    return declared !== null && !found.endsWith(declared) && !hasMark(bytes)
+      ? withProblem(text, 'the byte order contradicts the label')
+      : { text }
+  }
+  const little = iconv.decode(bytes, `${width}le`)
+  const big = iconv.decode(bytes, `${width}be`)
+  // scanned in both orders and byte by byte; which of them the reader will see cannot be told
+  return withProblem(`${little}\n${big}\n${bytes.toString('latin1')}`, `the text cannot surely be read as ${width}`)
+}
+
+function hasMark(bytes: Buffer): boolean {
+  const head = bytes.readUInt16BE(0)
+  return head === 0xfffe || head === 0xfeff || (head === 0 && bytes.length >= 4 && bytes.readUInt16BE(2) === 0xfeff)
+}

@@ -1,0 +1,372 @@
+/**
+ * HTML to text by one pass over the source. Nothing is thrown away: what a reader sees and what the source holds besides
+ * (comments, attributes, scripts, styles, hidden elements) are kept apart, and both are searched. Every input takes
+ * linear time: an element stack is kept nowhere, and a construct without its end takes the rest of the source at once.
+ */
+import { decodeEntities } from './entities'
+
+export interface HtmlText {
+  /** All element text in order, hidden or not, blocks on lines of their own and table cells apart by tabs. */
+  all: string
+  /** What surely is seen and not quoted; whatever might be hidden is left out. */
+  visible: string
+  /** The rest of the source, one text each. */
+  hidden: readonly { what: 'comment' | 'attribute' | 'script' | 'style'; text: string }[]
+  /** Content ids that `cid:` URLs name, lower case. */
+  cids: readonly string[]
+  /** Embedded data (RFC 2397): everything between `data:` and the end of the URL. */
+  dataUrls: readonly string[]
+  /** Why the text cannot surely be told from the source; empty = sound. */
+  problems: readonly string[]
+}
+
+/** Elements that begin on a new line; every other one, also an unknown one, runs on in its line. */
+const BLOCK = new Set(
+  (
+    'address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure ' +
+    'footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li main menu nav ol optgroup option p pre ' +
+    'section select summary table tbody textarea tfoot thead title tr ul xmp'
+  ).split(' '),
+)
+const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '))
+/** Never shown as running text. */
+const UNSEEN = new Set('head title template object noframes noembed audio video canvas datalist select textarea'.split(' '))
+/** Inline styles that may keep text from being seen; every repetition is bounded, so that the search stays linear. */
+const HIDING = new RegExp(
+  [
+    'display\\s*:\\s*none',
+    'visibility\\s*:\\s*(?:hidden|collapse)',
+    'mso-hide',
+    'opacity\\s*:\\s*0',
+    'font-size\\s*:\\s*(?:[0-3](?:\\.\\d+)?p[xt]|0(?!\\.?[1-9]))',
+    '(?<![-\\w])font\\s*:[^;]{0,60}?\\b[0-3]p[xt]',
+    '(?<![-\\w])(?:max-)?(?:height|width)\\s*:\\s*[0-3](?![.\\d])',
+    '(?<![-\\w])color\\s*:\\s*(?:white|transparent|#fff|#f[\\da-f]f|rgba?\\(\\s*2[3-5]\\d)',
+    '(?<![-\\w])position\\s*:',
+    'text-indent\\s*:\\s*-',
+    '(?<![-\\w])clip(?:-path)?\\s*:',
+    '(?<!text-)transform\\s*:',
+    'margin[-a-z]{0,8}\\s*:[^;]{0,40}?-\\d',
+    '(?<![-\\w])content\\s*:',
+  ].join('|'),
+  'i',
+)
+const HIDING_STYLE_SHEET = /display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0|font-size\s*:\s*0|color\s*:\s*(?:white|transparent|#fff)|text-indent\s*:\s*-|position\s*:/i
+const PALE = /^(?:white|#?f[0-9a-f]?f[0-9a-f]?f)/i
+const RUNS_ON = /display\s*:\s*inline|float\s*:|display\s*:\s*contents/i
+/** Attributes whose words are shown to somebody. */
+const SPOKEN = new Set(['title', 'alt', 'placeholder', 'value', 'content', 'summary', 'label', 'aria-label', 'srcdoc'])
+/** How often HTML inside HTML (conditional comments, srcdoc) is opened again. */
+const INNER_DEPTH = 2
+
+/** @param source decoded HTML */
+export function readHtml(source: string): HtmlText {
+  const reader = new Reader(INNER_DEPTH)
+  reader.read(source)
+  return reader.result()
+}
+
+class Reader {
+  readonly #depth: number
+  readonly #all = new Flow()
+  readonly #visible = new Flow()
+  readonly #hidden: { what: 'comment' | 'attribute' | 'script' | 'style'; text: string }[] = []
+  readonly #cids = new Set<string>()
+  readonly #dataUrls: string[] = []
+  readonly #problems = new Set<string>()
+  /** The element whose end tag shows text again, and how many of its kind are open inside. */
+  #unseen: { name: string; open: number } | null = null
+  #quoted = false
+  #styleSheetHides = false
+  #preformatted = 0
+
+  constructor(depth: number) {
+    this.#depth = depth
+  }
+
+  read(source: string): void {
+    // a style sheet that hides something may hide anything that has a class or an id
+    this.#styleSheetHides = HIDING_STYLE_SHEET.test(styleSheets(source))
+    let at = 0
+    while (at < source.length) {
+      const open = source.indexOf('<', at)
+      const end = open === -1 ? source.length : open
+      if (end > at) this.#text(source.slice(at, end))
+      if (open === -1) return
+      at = this.#markup(source, open)
+    }
+  }
+
+  result(): HtmlText {
+    return {
+      all: this.#all.text(),
+      visible: this.#visible.text(),
+      hidden: this.#hidden,
+      cids: [...this.#cids],
+      dataUrls: this.#dataUrls,
+      problems: [...this.#problems],
+    }
+  }
+
+  /** @returns where to go on */
+  #markup(source: string, open: number): number {
+    const next = source.charAt(open + 1)
+    if (source.startsWith('<!--', open)) {
+      const close = source.indexOf('-->', open + 2)
+      const end = close === -1 ? source.length : close
+      this.#note('comment', source.slice(open + 4, end))
+      return close === -1 ? source.length : close + 3
+    }
+    if (next === '!' || next === '?') {
+      const close = source.indexOf('>', open)
+      this.#note('comment', source.slice(open + 2, close === -1 ? source.length : close))
+      return close === -1 ? source.length : close + 1
+    }
+    if (/[A-Za-z]/.test(next) || (next === '/' && /[A-Za-z]/.test(source.charAt(open + 2)))) {
+      return this.#tag(source, open, next === '/')
+    }
+    if (next === '/') {
+      const close = source.indexOf('>', open)
+      this.#note('comment', source.slice(open + 2, close === -1 ? source.length : close))
+      return close === -1 ? source.length : close + 1
+    }
+    this.#text('<')
+    return open + 1
+  }
+
+  #tag(source: string, open: number, isEnd: boolean): number {
+    const tag = readTag(source, open + (isEnd ? 2 : 1))
+    this.#attributes(tag.attributes)
+    const { name } = tag
+    const style = tag.attributes.find((attribute) => attribute.name === 'style')?.value ?? ''
+    this.#breaks(name, isEnd, style)
+    if (name === 'pre') this.#preformatted = Math.max(0, this.#preformatted + (isEnd ? -1 : 1))
+    this.#seen(name, isEnd, tag.attributes, style)
+    if (isEnd || (name !== 'script' && name !== 'style')) return tag.end
+    const rawEnd = new RegExp(`</${name}`, 'gi')
+    rawEnd.lastIndex = tag.end
+    const end = rawEnd.exec(source)?.index ?? source.length
+    this.#note(name, source.slice(tag.end, end))
+    return end
+  }
+
+  #breaks(name: string, isEnd: boolean, style: string): void {
+    for (const flow of [this.#all, this.#visible]) {
+      if (name === 'table') flow.table(isEnd)
+      if (name === 'tr') flow.row()
+      if (name === 'td' || name === 'th') flow.cell(isEnd)
+      if (BLOCK.has(name) && !RUNS_ON.test(style)) flow.line()
+    }
+    if (name === 'bdo') this.#problems.add('the direction of the text is overridden')
+  }
+
+  #seen(name: string, isEnd: boolean, attributes: readonly Attribute[], style: string): void {
+    if (this.#unseen !== null) {
+      if (name === this.#unseen.name && !VOID.has(name)) {
+        this.#unseen.open += isEnd ? -1 : 1
+        if (this.#unseen.open === 0) this.#unseen = null
+      }
+      return
+    }
+    if (isEnd) return
+    const value = (wanted: string) => attributes.find((attribute) => attribute.name === wanted)?.value
+    const marks = `${value('class') ?? ''} ${value('id') ?? ''}`
+    if (name === 'blockquote' || /gmail_quote|divRplyFwdMsg|moz-cite|yahoo_quoted|appendonsend/i.test(marks)) this.#quoted = true
+    const hides =
+      UNSEEN.has(name) ||
+      HIDING.test(style) ||
+      value('hidden') !== undefined ||
+      value('aria-hidden') === 'true' ||
+      (name === 'font' && PALE.test(value('color') ?? '')) ||
+      (this.#styleSheetHides && marks.trim() !== '')
+    if (hides && !VOID.has(name)) this.#unseen = { name, open: 1 }
+  }
+
+  #text(source: string): void {
+    const text = decodeEntities(this.#preformatted > 0 ? source : source.replace(/[ \t\r\n\f]+/g, ' '))
+    if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) this.#problems.add('the direction of the text is overridden')
+    this.#all.add(text)
+    if (this.#unseen === null && !this.#quoted) this.#visible.add(text)
+  }
+
+  #note(what: 'comment' | 'script' | 'style', text: string): void {
+    if (text.trim() === '') return
+    this.#hidden.push({ what, text: decodeEntities(text) })
+    // CSS escapes (CSS Syntax section 4.3.7)
+    if (what === 'style' && text.includes('\\')) {
+      const plain = text.replace(/\\([0-9a-fA-F]{1,6})\s?/g, (_, hex: string) => safeCodePoint(Number.parseInt(hex, 16)))
+      this.#hidden.push({ what, text: plain })
+    }
+    if (what !== 'script' && text.includes('data:')) this.#urls(text)
+    if (what === 'comment' && text.includes('<')) this.#inner(text, 'comment')
+  }
+
+  /** HTML inside a comment (Outlook shows conditional ones) or an attribute is read again. */
+  #inner(text: string, what: 'comment' | 'attribute'): void {
+    if (this.#depth === 0) {
+      this.#problems.add('HTML is nested too deep in comments or attributes')
+      return
+    }
+    const inner = new Reader(this.#depth - 1)
+    inner.read(text)
+    const found = inner.result()
+    this.#hidden.push({ what, text: found.all }, ...found.hidden)
+    for (const problem of found.problems) this.#problems.add(problem)
+    for (const cid of found.cids) this.#cids.add(cid)
+    this.#dataUrls.push(...found.dataUrls)
+  }
+
+  #attributes(attributes: readonly Attribute[]): void {
+    for (const { name, value } of attributes) {
+      if (value === '') continue
+      const text = decodeEntities(value)
+      this.#urls(text)
+      if (text.toLowerCase().startsWith('data:')) continue
+      if (SPOKEN.has(name) || digitsIn(`${name}${text}`)) this.#hidden.push({ what: 'attribute', text: `${name}=${text}` })
+      const unescaped = text.includes('%') ? percentDecoded(text) : text
+      if (unescaped !== text) this.#hidden.push({ what: 'attribute', text: `${name}=${unescaped}` })
+      if (name === 'srcdoc') this.#inner(text, 'attribute')
+    }
+    // a number can also be made of attribute names
+    const names = attributes.map((attribute) => attribute.name).join(' ')
+    if (digitsIn(names)) this.#hidden.push({ what: 'attribute', text: names })
+  }
+
+  #urls(text: string): void {
+    for (const match of text.matchAll(/\bcid:([^\s"'<>)]+)/gi)) this.#cids.add(percentDecoded(match[1] ?? '').toLowerCase())
+    for (const match of text.matchAll(/\bdata:([^\s"'<>)]+)/gi)) {
+      if (match[1]?.includes(',') === true) this.#dataUrls.push(match[1])
+    }
+  }
+}
+
+/** Running text with breaks that are only written once more text follows. */
+class Flow {
+  readonly #pieces: string[] = []
+  #pending: 'none' | 'line' | 'row' = 'none'
+  /** Cell of the current row that text belongs to, and the one that text was last written to. */
+  #cell = -1
+  #written = -1
+  readonly #outer: { cell: number; written: number }[] = []
+
+  add(text: string): void {
+    if (text.trim() === '') {
+      if (text !== '' && this.#pending === 'none' && this.#cell === this.#written) this.#pieces.push(text)
+      return
+    }
+    if (this.#pending === 'row') {
+      this.#pieces.push('\n')
+      this.#written = 0
+    }
+    if (this.#cell > this.#written) {
+      this.#pieces.push('\t'.repeat(this.#written === -1 ? 0 : this.#cell - this.#written))
+      this.#written = this.#cell
+    } else if (this.#pending === 'line') this.#pieces.push('\n')
+    this.#pending = 'none'
+    this.#pieces.push(text)
+  }
+
+  line(): void {
+    if (this.#pending === 'none') this.#pending = 'line'
+  }
+
+  row(): void {
+    this.#pending = 'row'
+    this.#cell = -1
+    this.#written = -1
+  }
+
+  cell(isEnd: boolean): void {
+    if (!isEnd) this.#cell++
+  }
+
+  table(isEnd: boolean): void {
+    if (!isEnd) {
+      this.#outer.push({ cell: this.#cell, written: this.#written })
+      this.row()
+      return
+    }
+    const outer = this.#outer.pop() ?? { cell: -1, written: -1 }
+    this.#cell = outer.cell
+    this.#written = outer.cell
+    this.#pending = 'row'
+  }
+
+  text(): string {
+    return this.#pieces.join('')
+  }
+}
+
+interface Attribute {
+  name: string
+  value: string
+}
+
+const SPACE = /[ \t\r\n\f/]*/y
+const TAG_NAME = /[^ \t\r\n\f/>]*/y
+const ATTRIBUTE_NAME = /=?[^ \t\r\n\f/>=]*/y
+const EQUALS = /[ \t\r\n\f]*=[ \t\r\n\f]*/y
+const UNQUOTED = /[^ \t\r\n\f>]*/y
+
+/** Read a tag from its name on (HTML standard, section 13.2.5.8 and following). */
+function readTag(source: string, from: number): { name: string; attributes: Attribute[]; end: number } {
+  const take = (pattern: RegExp, at: number): string => {
+    pattern.lastIndex = at
+    return pattern.exec(source)?.[0] ?? ''
+  }
+  const name = take(TAG_NAME, from)
+  const attributes: Attribute[] = []
+  let at = from + name.length
+  while (at < source.length) {
+    at += take(SPACE, at).length
+    if (at >= source.length || source.charAt(at) === '>') break
+    const attribute = take(ATTRIBUTE_NAME, at)
+    at += attribute.length
+    const equals = take(EQUALS, at)
+    let value = ''
+    if (equals !== '') {
+      at += equals.length
+      const quote = source.charAt(at)
+      if (quote === '"' || quote === "'") {
+        const close = source.indexOf(quote, at + 1)
+        const end = close === -1 ? source.length : close
+        value = source.slice(at + 1, end)
+        at = close === -1 ? source.length : close + 1
+      } else {
+        value = take(UNQUOTED, at)
+        at += value.length
+      }
+    }
+    attributes.push({ name: attribute.toLowerCase(), value })
+  }
+  return { name: name.toLowerCase(), attributes, end: Math.min(at + 1, source.length) }
+}
+
+function styleSheets(source: string): string {
+  const sheets: string[] = []
+  const open = /<style/gi
+  for (let match = open.exec(source); match !== null; match = open.exec(source)) {
+    const close = /<\/style/gi
+    close.lastIndex = match.index
+    const end = close.exec(source)?.index ?? source.length
+    sheets.push(source.slice(match.index, end))
+    open.lastIndex = end
+  }
+  return sheets.join('\n')
+}
+
+function digitsIn(text: string): boolean {
+  return /(?:\p{Nd}[^\p{Nd}]*){4}/u.test(text)
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  }
+}
+
+function safeCodePoint(code: number): string {
+  return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd'
+}

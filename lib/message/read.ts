@@ -1,0 +1,292 @@
+/**
+ * The walker: one strict pass over a raw message. Whatever mail programs read in different ways is read here in the
+ * strict way, reported as uninspected, and searched in its raw form besides.
+ */
+import type { Clock } from '../clock'
+import { fieldsNamed, headerExtent, parseHeader, type HeaderBlock } from './header'
+import { headerTexts } from './header-texts'
+import type { Message, Part, ReadLimits, TextPiece, Uninspectable } from './message'
+import { cutMultipart, validBoundary } from './multipart'
+import { decodeWords } from './encoded-words'
+import { parseStructured, type StructuredValue } from './parameters'
+import { imageEndsClean, sniff } from './sniff'
+import { readTextLeaf, SMALL_IMAGE, unixLines, encodedBlock } from './text-leaf'
+import { decodeTransfer, transferEncoding } from './transfer'
+import { decodeUnlabelled } from './charset'
+
+/** Types that are read as text to the last byte; every other leaf is uninspected. */
+const READABLE = new Set([
+  'text/plain',
+  'text/html',
+  'text/csv',
+  'text/tab-separated-values',
+  'text/markdown',
+  'text/x-amp-html',
+  'text/rfc822-headers',
+  'message/delivery-status',
+  'message/global-delivery-status',
+  'message/disposition-notification',
+  'message/feedback-report',
+])
+/** Bytes of content that is not read which are searched as raw text. */
+const RAW_SEARCH = 4 * 1024 * 1024
+
+interface Walk {
+  readonly limits: ReadLimits
+  readonly clock: Clock
+  readonly started: number
+  readonly texts: TextPiece[]
+  readonly uninspected: Uninspectable[]
+  readonly innerHeaders: { where: string; block: HeaderBlock }[]
+  readonly cids: Set<string>
+  readonly images: { part: Part; id: string }[]
+  parts: number
+  decoded: number
+  timeUp: boolean
+}
+
+/** Where in the tree an entity stands. */
+interface Place {
+  path: string
+  /** '' or `nested message 1.3 > `. */
+  prefix: string
+  depth: number
+  boundaries: readonly string[]
+  /** Type of an entity that declares none: `message/rfc822` inside multipart/digest (RFC 2046 section 5.1.5). */
+  defaultType: string
+}
+
+/**
+ * Read a message. Never throws on any bytes; linear in their number.
+ *
+ * @param raw the message, not dot-stuffed
+ */
+export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock): Message {
+  const walk: Walk = {
+    limits,
+    clock,
+    started: clock.now(),
+    texts: [],
+    uninspected: [],
+    innerHeaders: [],
+    cids: new Set(),
+    images: [],
+    parts: 0,
+    decoded: 0,
+    timeUp: false,
+  }
+  const { end } = headerExtent(raw, 0, raw.length)
+  const header = parseHeader(raw.subarray(0, end))
+  const tooLarge = raw.length > limits.maxBytes
+  const root = tooLarge
+    ? unread(walk, emptyPart('', 'message'), 'the message is too large')
+    : readMessageEntity(walk, raw, { path: '', prefix: '', depth: 0, boundaries: [], defaultType: 'text/plain' }, header)
+  for (const { part, id } of walk.images) judgeImage(walk, part, id)
+  return {
+    header,
+    innerHeaders: walk.innerHeaders,
+    root,
+    texts: walk.texts,
+    uninspected: walk.uninspected,
+    timeUp: walk.timeUp,
+  }
+}
+
+/** A message with its own header: the outer one or an enclosed one. */
+function readMessageEntity(walk: Walk, raw: Buffer, place: Place, header: HeaderBlock): Part {
+  const { texts, uninspected } = headerTexts(header, place.prefix)
+  walk.texts.push(...texts)
+  walk.uninspected.push(...uninspected)
+  return readBody(walk, raw.subarray(headerExtent(raw, 0, raw.length).body), header, place)
+}
+
+/** An entity inside a multipart. */
+function readPart(walk: Walk, raw: Buffer, place: Place): Part {
+  const { end, body } = headerExtent(raw, 0, raw.length)
+  const header = parseHeader(raw.subarray(0, end))
+  const where = `${place.prefix}part ${place.path}`
+  walk.innerHeaders.push({ where, block: header })
+  const { texts, uninspected } = headerTexts(header, `${where} > `)
+  walk.texts.push(...texts)
+  walk.uninspected.push(...uninspected)
+  return readBody(walk, raw.subarray(body), header, place)
+}
+
+function readBody(walk: Walk, body: Buffer, header: HeaderBlock, place: Place): Part {
+  const contentType = single(header, 'content-type')
+  const encodingField = single(header, 'content-transfer-encoding')
+  const dispositionField = single(header, 'content-disposition')
+  const type = parseStructured(contentType.value === '' ? place.defaultType : contentType.value)
+  const disposition = parseStructured(dispositionField.value === '' ? 'inline' : dispositionField.value)
+  const name = partName(type, disposition)
+  const part = emptyPart(place.path, placeName(place, type.value, name))
+  part.type = type.value
+  part.parameters = type.parameters
+  part.disposition = dispositionField.value === '' ? '' : disposition.value
+  if (name !== '') walk.texts.push({ where: part.where, role: 'name', text: name })
+  if (++walk.parts > walk.limits.maxParts) return unread(walk, part, 'there are too many parts')
+  if (outOfTime(walk)) return unread(walk, part, 'the time for reading was up')
+  const encoding = transferEncoding(encodingField.value.replace(/;.*$/s, ''))
+  const doubts = [
+    ...[contentType, encodingField, dispositionField].flatMap((field) => field.problems),
+    ...type.problems,
+    ...disposition.problems,
+    ...(type.value.includes('/') ? [] : ['the content type does not parse']),
+    ...(encoding === null ? ['the transfer encoding is not known'] : []),
+  ]
+  if (doubts.length > 0) {
+    unread(walk, part, ...doubts)
+    searchRaw(walk, part, body)
+  }
+  const decoded = decodeTransfer(body, encoding ?? '7bit')
+  walk.decoded += decoded.bytes.length
+  if (walk.decoded > walk.limits.maxBytes) return unread(walk, part, 'the content is too large')
+  if (decoded.problem !== undefined) unread(walk, part, decoded.problem)
+  if (decoded.junk) searchRaw(walk, part, body)
+  if (type.value.startsWith('multipart/')) {
+    if (decoded.bytes !== body) unread(walk, part, 'a multipart is encoded (RFC 2045 section 6.4)')
+    return readMultipart(walk, part, decoded.bytes, place)
+  }
+  if (['message/rfc822', 'message/global', 'message/news'].includes(type.value)) {
+    return readEnclosed(walk, part, decoded.bytes, place)
+  }
+  return readLeaf(walk, part, decoded.bytes, single(header, 'content-id').value)
+}
+
+function readMultipart(walk: Walk, part: Part, body: Buffer, place: Place): Part {
+  if (place.depth >= walk.limits.maxDepth) return unread(walk, part, 'the parts are nested too deep')
+  const boundary = part.parameters.get('boundary') ?? ''
+  if (!validBoundary(boundary) || place.boundaries.includes(boundary)) {
+    searchRaw(walk, part, body)
+    unread(walk, part, 'the boundary is missing, not valid or used twice')
+    if (boundary === '' || boundary.length > 200 || place.boundaries.includes(boundary)) return part
+  }
+  const cut = cutMultipart(body, boundary, Math.max(0, walk.limits.maxParts - walk.parts))
+  if (cut.more) unread(walk, part, 'there are too many parts')
+  if (cut.problems.length > 0) {
+    unread(walk, part, ...cut.problems)
+    searchRaw(walk, part, body)
+  }
+  for (const [what, bytes] of [
+    ['preamble', cut.preamble],
+    ['epilogue', cut.epilogue],
+  ] as const) {
+    const text = unixLines(decodeUnlabelled(bytes))
+    if (text.trim() === '') continue
+    part.surrounded = true
+    const where = `${place.prefix}${what}${place.path === '' ? '' : ` of part ${place.path}`}`
+    walk.texts.push({ where, role: 'around', text })
+    const block = encodedBlock(text)
+    if (block !== null) walk.uninspected.push({ where, reason: block })
+  }
+  const children: Part[] = []
+  for (const [n, bytes] of cut.parts.entries()) {
+    if (walk.parts >= walk.limits.maxParts || outOfTime(walk)) {
+      unread(walk, part, walk.timeUp ? 'the time for reading was up' : 'there are too many parts')
+      break
+    }
+    const path = place.path === '' ? `${n + 1}` : `${place.path}.${n + 1}`
+    const defaultType = part.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+    const inner = { ...place, path, defaultType, depth: place.depth + 1, boundaries: [...place.boundaries, boundary] }
+    children.push(readPart(walk, bytes, inner))
+  }
+  part.children = children
+  return part
+}
+
+function readEnclosed(walk: Walk, part: Part, bytes: Buffer, place: Place): Part {
+  if (place.depth >= walk.limits.maxDepth) return unread(walk, part, 'the messages are nested too deep')
+  const { end } = headerExtent(bytes, 0, bytes.length)
+  const header = parseHeader(bytes.subarray(0, end))
+  const prefix = `${place.prefix}nested message ${place.path === '' ? '1' : place.path} > `
+  walk.innerHeaders.push({ where: prefix.slice(0, -3), block: header })
+  const inner = { path: '', prefix, depth: place.depth + 1, boundaries: place.boundaries, defaultType: 'text/plain' }
+  part.children = [readMessageEntity(walk, bytes, inner, header)]
+  return part
+}
+
+function readLeaf(walk: Walk, part: Part, bytes: Buffer, contentId: string): Part {
+  part.bytes = bytes
+  const kind = sniff(bytes)
+  if (kind !== null) {
+    part.kind = kind
+    const id = contentId.replace(/^<|>$/g, '').toLowerCase()
+    if (kind === 'png' || kind === 'jpeg' || kind === 'gif') walk.images.push({ part, id })
+    else unread(walk, part, `content of this kind is not read (${kind})`)
+    return part
+  }
+  if (!READABLE.has(part.type)) {
+    searchRaw(walk, part, bytes)
+    return unread(walk, part, `content of this type is not read (${part.type.slice(0, 60)})`)
+  }
+  const type = part.type === 'text/x-amp-html' ? 'text/html' : part.type
+  const reading = readTextLeaf(bytes, type, part.parameters, part.where)
+  part.shown = reading.shown
+  walk.texts.push(...reading.texts)
+  for (const cid of reading.cids) walk.cids.add(cid)
+  return reading.problems.length === 0 ? part : unread(walk, part, ...reading.problems)
+}
+
+/** Small pictures that the HTML shows are logos; any other picture may show a text that nobody has read. */
+function judgeImage(walk: Walk, part: Part, id: string): void {
+  const bytes = part.bytes ?? Buffer.alloc(0)
+  walk.texts.push({ where: part.where, role: 'raw', text: bytes.toString('latin1', 0, SMALL_IMAGE) })
+  if (part.disposition === 'attachment') unread(walk, part, 'the image is attached')
+  else if (bytes.length > SMALL_IMAGE) unread(walk, part, 'the image is larger than 64 KiB')
+  else if (id === '' || !walk.cids.has(id)) unread(walk, part, 'the image is not shown by the HTML')
+  else if (part.kind === undefined || !imageEndsClean(part.kind, bytes)) unread(walk, part, 'bytes follow the image')
+}
+
+function searchRaw(walk: Walk, part: Part, bytes: Buffer): void {
+  const text = unixLines(bytes.toString('latin1', 0, RAW_SEARCH))
+  // compressed or encrypted bytes are noise
+  if (!text.slice(0, 4096).includes('\0')) walk.texts.push({ where: part.where, role: 'raw', text })
+}
+
+function unread(walk: Walk, part: Part, ...reasons: string[]): Part {
+  part.status = 'uninspected'
+  for (const reason of new Set(reasons)) walk.uninspected.push({ where: part.where, reason })
+  return part
+}
+
+function outOfTime(walk: Walk): boolean {
+  walk.timeUp ||= walk.clock.now() - walk.started > walk.limits.maxMillis
+  return walk.timeUp
+}
+
+/** A field that may stand only once. */
+function single(header: HeaderBlock, key: string): { value: string; problems: string[] } {
+  const fields = fieldsNamed(header, key)
+  return { value: fields[0]?.value ?? '', problems: fields.length > 1 ? [`${key} is there more than once`] : [] }
+}
+
+/** All names that a part is given, whichever a mail program shows. */
+function partName(type: StructuredValue, disposition: StructuredValue): string {
+  const names = [disposition.parameters.get('filename'), type.parameters.get('name')]
+    .filter((name) => name !== undefined)
+    .map((name) => decodeWords(name).text)
+  return [...new Set(names)].join(' ')
+}
+
+function placeName(place: Place, type: string, name: string): string {
+  const path = place.path === '' ? '1' : place.path
+  // a name is somebody else's text: no control characters in what is logged, and not without end
+  const shown = name.replace(/\p{C}+/gu, ' ').trim().slice(0, 100)
+  if (shown !== '') return `${place.prefix}attachment ${shown}`
+  if (type === 'text/html') return `${place.prefix}html part ${path}`
+  if (type.startsWith('text/')) return `${place.prefix}text part ${path}`
+  return `${place.prefix}part ${path}`
+}
+
+function emptyPart(path: string, where: string): Part {
+  return {
+    path,
+    where,
+    type: 'text/plain',
+    parameters: new Map(),
+    disposition: '',
+    status: 'inspected',
+    children: [],
+    surrounded: false,
+  }
+}

@@ -1,0 +1,98 @@
+/** A leaf that holds text, read completely. */
+import { decodeCharset } from './charset'
+import { readHtml, type HtmlText } from './html'
+import type { TextPiece } from './message'
+import { imageEndsClean, sniff } from './sniff'
+
+export interface TextReading {
+  texts: TextPiece[]
+  problems: string[]
+  shown: { text: string; format: 'text' | 'html' }
+  /** Content ids that its HTML shows. */
+  cids: readonly string[]
+}
+
+/** Inline images up to this size are allowed: logos in signatures. */
+export const SMALL_IMAGE = 64 * 1024
+
+/**
+ * @param bytes decoded from the transfer encoding
+ * @param type declared type
+ */
+export function readTextLeaf(
+  bytes: Buffer,
+  type: string,
+  parameters: ReadonlyMap<string, string>,
+  where: string,
+): TextReading {
+  const decoded = decodeCharset(bytes, parameters.get('charset'))
+  const text = unixLines(decoded.text)
+  const problems = decoded.problem === undefined ? [] : [decoded.problem]
+  const html = type === 'text/html' || looksLikeHtml(text) ? readHtml(text) : null
+  const texts: TextPiece[] = []
+  if (decoded.alternative !== undefined) texts.push({ where, role: 'raw', text: unixLines(decoded.alternative) })
+  if (html !== null) {
+    texts.push(...htmlTexts(html, where))
+    problems.push(...html.problems, ...html.dataUrls.flatMap((url) => embedded(url)))
+  }
+  if (type !== 'text/html') {
+    texts.push({ where, role: 'text', text })
+    const unflowed = unflow(text, parameters)
+    if (unflowed !== text) texts.push({ where, role: 'text', text: unflowed })
+    if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) problems.push('the direction of the text is overridden')
+  }
+  const block = encodedBlock(html === null ? text : html.all)
+  if (block !== null) problems.push(block)
+  const shown =
+    type === 'text/html'
+      ? ({ text: html?.visible ?? '', format: 'html' } as const)
+      : ({ text, format: 'text' } as const)
+  return { texts, problems, shown, cids: html?.cids ?? [] }
+}
+
+/** Text in which line ends are LF. */
+export function unixLines(text: string): string {
+  return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
+}
+
+/** Forms in which other files hide in plain text. @returns why the text is not all there is, or null */
+export function encodedBlock(text: string): string | null {
+  if (/^begin(?:-base64)? [0-7]{3,4} \S/m.test(text)) return 'a uuencoded file stands in the text'
+  if (/^=ybegin .*\bname=/m.test(text)) return 'a yEnc file stands in the text'
+  if (text.includes('(This file must be converted with BinHex')) return 'a BinHex file stands in the text'
+  if (/(?:^[ >]{0,8}[A-Za-z0-9+/]{60,}={0,2}[ \t]{0,4}\n){3}/m.test(text)) return 'an encoded block stands in the text'
+  if (/^[A-Za-z0-9+/]{200,}={0,2}$/m.test(text)) return 'an encoded block stands in the text'
+  return null
+}
+
+function htmlTexts(html: HtmlText, where: string): TextPiece[] {
+  const texts: TextPiece[] = [{ where, role: 'html', text: html.all }]
+  if (html.visible !== html.all) texts.push({ where, role: 'html', text: html.visible })
+  for (const what of ['attribute', 'comment', 'script', 'style'] as const) {
+    const found = html.hidden.filter((hidden) => hidden.what === what).map((hidden) => hidden.text)
+    if (found.length > 0) texts.push({ where: `${where} (${what})`, role: 'hidden', text: unixLines(found.join('\n')) })
+  }
+  return texts
+}
+
+/** Mail programs that look at content instead of the type will decode references and leave out tags. */
+function looksLikeHtml(text: string): boolean {
+  return /<(?:!doctype|html|head|body|table|div|span|p|br|b|i|font)\b/i.test(text)
+}
+
+/** Data inside a URL (RFC 2397): small images pass, everything else is something that was not read. */
+function embedded(url: string): string[] {
+  const comma = url.indexOf(',')
+  const head = url.slice(0, comma).toLowerCase()
+  const bytes = head.endsWith(';base64') ? Buffer.from(url.slice(comma + 1), 'base64') : Buffer.alloc(0)
+  const kind = sniff(bytes)
+  const image = kind === 'png' || kind === 'jpeg' || kind === 'gif'
+  return image && bytes.length <= SMALL_IMAGE && imageEndsClean(kind, bytes) ? [] : ['data is embedded in a URL']
+}
+
+/** RFC 3676 section 4: a line that ends in a blank flows on in the next one. */
+function unflow(text: string, parameters: ReadonlyMap<string, string>): string {
+  if (parameters.get('format')?.toLowerCase() !== 'flowed') return text
+  const joined = parameters.get('delsp')?.toLowerCase() === 'yes' ? '' : ' '
+  return text.replace(/ \n(?:>[> ]{0,40})?/g, joined)
+}
