@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createTestCa, type TestCa } from './ca'
 import { keeper } from './keeper'
 import { requirePackages } from './packages'
-import { run } from './processes'
+import { run } from '../../demo/processes'
 
 describe('internet: certificates, judged by OpenSSL', () => {
   const keep = keeper()

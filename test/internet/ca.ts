@@ -8,7 +8,7 @@ import {
   type CertificateOptions,
   type Identity,
 } from '../../demo/certificates'
-import { temporaryDirectory } from './processes'
+import { temporaryDirectory } from '../../demo/processes'
 
 /** An identity that also stands in files. */
 export interface CertificateFiles extends Identity {

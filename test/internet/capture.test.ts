@@ -4,7 +4,7 @@ import { assertNothingInClear, clearPart, clearTextDeliveries, startCapture, typ
 import { sendWithPython, sendWithSwaks } from './clients'
 import { keeper } from './keeper'
 import { requirePackages } from './packages'
-import { freePort } from './processes'
+import { freePort } from '../../demo/processes'
 import { startBadServer, startMailServer, type MailServer } from './servers'
 
 describe('internet: byte capture', () => {

@@ -4,7 +4,7 @@ import dgram from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { readPcap, type CapturedConnection } from './pcap'
-import { start, temporaryDirectory, until } from './processes'
+import { start, temporaryDirectory, until } from '../../demo/processes'
 
 export interface Capture {
   /** Everything so far (whatever was sent before this call is in it). */

@@ -1,5 +1,5 @@
 /** Real mail clients: swaks and Python's smtplib as senders, Python's email package as the judge of reports. */
-import { run } from './processes'
+import { run } from '../../demo/processes'
 
 export interface Submission {
   /** `address:port` of the server. */

@@ -6,7 +6,7 @@
 import dgram from 'node:dgram'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { accepts, freePort, run, runOk, start, temporaryDirectory, until, type Running } from './processes'
+import { accepts, freePort, run, runOk, start, temporaryDirectory, until, type Running } from '../../demo/processes'
 
 export type ZoneState =
   /** Signed, and the parent says so (DS). */

@@ -3,7 +3,7 @@
  * what is missing is installed; anywhere else the suites are skipped, and the reason is said aloud.
  */
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { run } from './processes'
+import { run } from '../../demo/processes'
 
 /** Debian packages; libnet-ssleay-perl is what gives swaks its TLS. */
 const NEEDED: readonly string[] = [

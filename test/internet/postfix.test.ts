@@ -4,7 +4,7 @@ import { sendWithPython, sendWithSwaks } from './clients'
 import { keeper } from './keeper'
 import { requirePackages } from './packages'
 import { startPostfix, type Postfix } from './postfix'
-import { freePort, run } from './processes'
+import { freePort, run } from '../../demo/processes'
 
 describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python as senders', () => {
   const at = (n: number) => `127.0.0.${20 + n}`

@@ -6,7 +6,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { CertificateFiles } from './ca'
-import { accepts, run, start, temporaryDirectory, until, watchGroup } from './processes'
+import { accepts, run, start, temporaryDirectory, until, watchGroup } from '../../demo/processes'
 
 export type Profile =
   /** STARTTLS with whatever certificate is given: what makes it good, expired, ... is the certificate. */

@@ -2,7 +2,7 @@
 import net from 'node:net'
 import type { Identity } from '../../demo/certificates'
 import { startMailServer, type Faults, type MailServer, type MailServerOptions } from '../../demo/mail-server'
-import { freePort } from './processes'
+import { freePort } from '../../demo/processes'
 
 export { startMailServer, type MailServer, type ReceivedMail } from '../../demo/mail-server'
 

@@ -34,8 +34,8 @@ export interface Running {
   ended(): { code: number | null; signal: NodeJS.Signals | null } | undefined
   /** Resolves when it has ended. */
   readonly exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  /** SIGTERM to the process (not its group), SIGKILL to the whole group after `grace` milliseconds (default 5,000). */
-  stop(grace?: number): Promise<void>
+  /** A signal (default SIGTERM) to the process alone; SIGKILL to its whole group after `grace` ms (default 5,000). */
+  stop(options?: { grace?: number; signal?: NodeJS.Signals }): Promise<void>
   /** SIGKILL to the whole group, now. */
   kill9(): Promise<void>
 }
@@ -43,12 +43,23 @@ export interface Running {
 const groups = new Set<number>()
 const directories = new Set<string>()
 
-process.on('exit', () => {
-  for (const pid of groups) killGroup(pid)
-  for (const dir of directories) rmSync(dir, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => process.exit(130))
+let armed = false
+
+/** From the first process or directory on: whatever ends this process, none of them stays. */
+function arm(): void {
+  if (armed) return
+  armed = true
+  process.on('exit', () => {
+    for (const pid of groups) killGroup(pid)
+    for (const dir of directories) rmSync(dir, { recursive: true, force: true })
+  })
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    process.once(signal, () => process.exit(code))
+  }
 }
 
 /** SIGKILL to a process group; one that is gone is fine. */
@@ -62,12 +73,14 @@ export function killGroup(pid: number): void {
 
 /** Let `pid`'s group be killed when this process exits; for daemons that made a session of their own. */
 export function watchGroup(pid: number): () => void {
+  arm()
   groups.add(pid)
   return () => groups.delete(pid)
 }
 
 /** A directory under the system's temp folder, removed at the latest when this process exits. Mode 0755: daemons under other users must pass. */
 export function temporaryDirectory(name: string): { path: string; remove(): void } {
+  arm()
   const dir = mkdtempSync(path.join(os.tmpdir(), `secure-mail-${name}-`))
   chmodSync(dir, 0o755)
   directories.add(dir)
@@ -140,8 +153,8 @@ export function start(command: string, args: readonly string[], options: RunOpti
     output: () => chunks.join(''),
     ended: () => ended,
     exit,
-    async stop(grace = 5_000) {
-      if (!ended) child.kill('SIGTERM')
+    async stop({ grace = 5_000, signal = 'SIGTERM' } = {}) {
+      if (!ended) child.kill(signal)
       const timer = setTimeout(() => {
         if (pid > 0) killGroup(pid)
       }, grace)
@@ -160,7 +173,7 @@ async function started(
   child: ChildProcess,
   command: string,
 ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
-  if (child.pid !== undefined) groups.add(child.pid)
+  if (child.pid !== undefined) watchGroup(child.pid)
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(new Error(`${command}: ${error.message}`)))
     child.on('close', (code, signal) => {
