@@ -1,0 +1,108 @@
+/** Stock Haraka as an outbound relay, and what the gateway's instance shares with it. */
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { closeMeter } from '../cpu'
+import { greets, start, stop, until, wallNow } from '../process'
+import type { Relay, RelaySetup } from './relay'
+
+const START_LIMIT = 30_000
+
+/** Folder of the Haraka that this package is developed against. */
+export function harakaRoot(): string {
+  return path.dirname(require.resolve('haraka/package.json'))
+}
+
+/** Writes `lines` to a file of the instance's configuration. */
+export function configure(dir: string, file: string, ...lines: readonly string[]): void {
+  mkdirSync(path.join(dir, 'config'), { recursive: true })
+  writeFileSync(path.join(dir, 'config', file), lines.map((line) => `${line}\n`).join(''))
+}
+
+/** Installs the plugin that holds mail back; its line must be added to `config/plugins`. */
+export function installHold(dir: string): void {
+  mkdirSync(path.join(dir, 'plugins'), { recursive: true })
+  writeFileSync(
+    path.join(dir, 'plugins', 'bench_hold.js'),
+    `exports.hook_send_email = require(${JSON.stringify(path.join(__dirname, 'hold.js'))}).hook_send_email\n`,
+  )
+  configure(dir, 'bench_hold.timeout', '0')
+}
+
+/** Messages in a Haraka queue folder: one file each (per destination domain); files being written begin with a dot or `__tmp__`. */
+export function queueFiles(dir: string): number {
+  return readdirSync(path.join(dir, 'queue')).filter((name) => /^\d/.test(name)).length
+}
+
+/**
+ * Runs Haraka on a finished instance folder.
+ *
+ * @param env added to the environment
+ * @throws Error when it does not greet in time, with the end of its log
+ */
+export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.ProcessEnv): Promise<Relay> {
+  const logFile = path.join(setup.dir, 'haraka.log')
+  const bin = path.join(harakaRoot(), 'bin', 'haraka')
+  const running = start(process.execPath, [bin, '-c', setup.dir], {
+    logFile,
+    cwd: setup.dir,
+    env: { NODE_EXTRA_CA_CERTS: setup.certificates.ca, ...env },
+    ...(setup.core !== undefined && { core: setup.core }),
+    ...(setup.meter.procsFile !== undefined && { procsFile: setup.meter.procsFile }),
+  })
+  try {
+    await until(`${setup.id} greeting`, START_LIMIT, 50, async () => {
+      if (!running.alive()) throw new Error(`${setup.id} ended at start`)
+      return await greets(setup.address, setup.port)
+    })
+  } catch (error) {
+    await stop(running)
+    throw new Error(
+      `${String(error)}; last lines of its log:\n${readFileSync(logFile, 'utf8').trim().split('\n').slice(-8).join('\n')}`,
+      { cause: error },
+    )
+  }
+  return {
+    setup,
+    version,
+    logFile,
+    cpuMillis: () => setup.meter.millis(running.pid),
+    queued: () => queueFiles(setup.dir),
+    release: () => {
+      process.kill(running.pid, 'SIGUSR2')
+      return Promise.resolve(wallNow())
+    },
+    stop: async () => {
+      await stop(running)
+      await closeMeter(setup.meter)
+    },
+  }
+}
+
+/** Version of the Haraka that is installed. */
+export function harakaVersion(): string {
+  const { version } = JSON.parse(readFileSync(path.join(harakaRoot(), 'package.json'), 'utf8')) as { version: string }
+  return `Haraka ${version}`
+}
+
+/**
+ * Haraka as shipped, relaying for loopback: `haraka-stock` is opportunistic (clear text where no STARTTLS is offered),
+ * `haraka-force` names the domains with TLS in `force_tls_hosts`, which also makes it verify their certificates.
+ */
+export async function startHaraka(setup: RelaySetup): Promise<Relay> {
+  const { dir } = setup
+  mkdirSync(path.join(dir, 'queue'))
+  chmodSync(path.join(dir, 'queue'), 0o700)
+  configure(dir, 'me', 'relay.bench.test')
+  configure(dir, 'host_list', 'relay.bench.test')
+  for (const file of ['connection.ini', 'log.ini'])
+    copyFileSync(path.join(harakaRoot(), 'config', file), path.join(dir, 'config', file))
+  configure(dir, 'smtp.ini', `listen=${setup.address}:${setup.port}`, `nodes=${setup.nodes}`)
+  configure(dir, 'relay_acl_allow', '127.0.0.0/8')
+  // Without it stock Haraka skips every MX on loopback.
+  configure(dir, 'outbound.ini', 'local_mx_ok=true')
+  if (setup.id === 'haraka-force')
+    configure(dir, 'tls.ini', '[outbound]', ...setup.tlsDomains.map((domain) => `force_tls_hosts[]=${domain}`))
+  configure(dir, 'plugins', 'relay', ...(setup.hold ? ['bench_hold'] : []))
+  if (setup.hold) installHold(dir)
+  return await runHaraka(setup, harakaVersion(), {})
+}

@@ -1,0 +1,124 @@
+/** `npm run bench`: the relay comparison in one run. Progress on standard error, the result on standard output. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { selectGroups, type Group } from './cases'
+import { compare, emptyResults, SESSIONS, type Comparison } from './compare'
+import { sweepMeters } from './cpu'
+import { insideWorkDir, loadCore, relayCore, runInside } from './isolate'
+import { MICRO_TITLE, runMicro, type MicroResult } from './micro'
+import { parseOptions, USAGE, type Options } from './options'
+import { ratios, renderReport, type Surroundings } from './report'
+
+/** Seconds after which no new round is begun; start-up and micro benchmarks come on top. */
+const ROUND_SECONDS = { full: 320, quick: 70 }
+
+const progress = (text: string) => process.stderr.write(`${text}\n`)
+
+/** Every row with one reason: this machine cannot run the comparison at all. */
+function impossible(groups: readonly Group[], reason: string): Comparison {
+  const results = emptyResults(groups)
+  for (const { rows } of results) for (const row of rows) row.rounds.push({ ok: false, reason, failed: false })
+  return { results, versions: [], meter: 'nothing', rounds: 0 }
+}
+
+/** Prints everything and says how it went: 1 when a relay that could run lost, doubled or exposed mail, or broke. */
+function finish(options: Options, comparison: Comparison, micro: readonly MicroResult[], began: number): number {
+  const { results } = comparison
+  const around: Surroundings = {
+    cpu: `${os.cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${os.cpus().length} cores`,
+    node: process.versions.node,
+    openssl: process.versions.openssl,
+    versions: comparison.versions,
+    relayCore: relayCore(),
+    loadCore: loadCore(),
+    meter: comparison.meter,
+    rounds: comparison.rounds,
+    messages: options.messages,
+    sessions: SESSIONS,
+    seconds: (performance.now() - began) / 1000,
+  }
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ around, results, ratios: results.flatMap(ratios), micro }, null, 1)}\n`
+      : renderReport(around, results, micro),
+  )
+  const failed = results.some(({ rows }) => rows.some((row) => row.rounds.some((round) => !round.ok && round.failed)))
+  return failed ? 1 : 0
+}
+
+/** Which groups, and whether micro benchmarks, an `--only` asks for. */
+function selection(options: Options): { groups: Group[]; micro: boolean } {
+  const groups = selectGroups(options.quick, options.only)
+  const micro = options.only === undefined || MICRO_TITLE.includes(options.only.toLowerCase())
+  if (groups.length === 0 && !micro) throw new Error(`--only ${String(options.only)}: nothing is called that`)
+  return { groups, micro }
+}
+
+async function inside(options: Options, workDir: string): Promise<number> {
+  const began = performance.now()
+  const { groups, micro } = selection(options)
+  const comparison = await compare({
+    workDir,
+    meterPrefix: path.basename(workDir),
+    relayCore: relayCore(),
+    groups,
+    rounds: options.rounds,
+    messages: options.messages,
+    seconds: options.quick ? ROUND_SECONDS.quick : ROUND_SECONDS.full,
+    progress,
+  })
+  return finish(options, comparison, micro ? await runMicro(progress) : [], began)
+}
+
+async function outside(options: Options, args: readonly string[]): Promise<number> {
+  const began = performance.now()
+  const { groups, micro } = selection(options)
+  if (groups.length > 0) {
+    const workDir = mkdtempSync(path.join(os.tmpdir(), 'secure-mail-bench-'))
+    try {
+      // Postfix drops privileges and must still reach its folders.
+      chmodSync(workDir, 0o755)
+      const code = await runInside(args, workDir)
+      if (code !== undefined) return code
+    } finally {
+      rmSync(workDir, { recursive: true, force: true })
+      sweepMeters(path.basename(workDir))
+    }
+    progress(
+      'NO RELAY COMPARISON: it needs network namespaces (Linux, unshare(1), root or unprivileged user namespaces)',
+    )
+  }
+  const reason = 'no network namespaces on this machine'
+  return finish(options, impossible(groups, reason), micro ? await runMicro(progress) : [], began)
+}
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2)
+  let options: Options
+  try {
+    options = parseOptions(args)
+    selection(options)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    return 2
+  }
+  if (options.help) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const workDir = insideWorkDir()
+  return workDir === undefined ? await outside(options, args) : await inside(options, workDir)
+}
+
+// The first process of a process namespace gets no signal that it does not handle.
+if (insideWorkDir() !== undefined)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.exit(1)
+  },
+)
