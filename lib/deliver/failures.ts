@@ -1,5 +1,5 @@
 /** Failures of delivery, each made in one place, with the enhanced status code that RFC 5248's registry gives it. */
-import { isPermanent, isTlsFailure, type Failure, type TlsFacts, type TlsResultType } from '../failure'
+import { isPermanent, isTlsFailure, type Failure, type TlsFacts, type ResultType } from '../failure'
 import { ChannelError } from './channel'
 import { toSmtpReply, type Reply } from './reply'
 
@@ -23,15 +23,21 @@ export class DeliveryStop extends Error {
   }
 }
 
-/** RFC 3463 section 3.8: no or refused STARTTLS is X.7.4, a failed handshake or verification X.7.5. */
+/** RFC 5248 registry: no or refused STARTTLS is X.7.4, a failed handshake or verification X.7.5, REQUIRETLS 5.7.30. */
+function tlsCode(resultType: ResultType): string {
+  if (resultType === 'starttls-not-supported') return '4.7.4'
+  return resultType === 'requiretls-not-supported' ? '5.7.30' : '4.7.5'
+}
+
+/** A verdict on transport security. */
 export function tlsFailure(
-  resultType: TlsResultType,
+  resultType: ResultType,
   publicText: string,
-  more: { privateDetail?: string; reply?: Reply; tls?: TlsFacts; enhancedCode?: string } = {},
+  more: { privateDetail?: string; reply?: Reply; tls?: TlsFacts } = {},
 ): Failure {
   return {
     resultType,
-    enhancedCode: more.enhancedCode ?? (resultType === 'starttls-not-supported' ? '4.7.4' : '4.7.5'),
+    enhancedCode: tlsCode(resultType),
     publicText,
     ...(more.privateDetail === undefined ? {} : { privateDetail: more.privateDetail }),
     ...(more.reply === undefined ? {} : { smtp: toSmtpReply(more.reply) }),

@@ -2,9 +2,9 @@
  * Which hosts and addresses are tried, in which order (RFC 5321 section 5.1). Lazy: a second MX host is only looked up
  * when the first one did not take the mail.
  */
-import { isIP, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
 import type { Settings } from '../config/settings'
-import type { HostAddresses } from '../dns/types'
+import { addressLiteral } from '../dns/names'
 import type { Failure } from '../failure'
 import type { HostInputs, HostRequirement } from '../policy/types'
 import { tlsFailure } from './failures'
@@ -37,19 +37,15 @@ type RouteDeps = Pick<DelivererDeps, 'lookupMx' | 'lookupAddresses' | 'isLocalAd
 }
 
 /** What makes a host a target, besides its addresses. */
-type HostPlan = Omit<Target, 'address' | 'need'> & { mxSecure: boolean; fromDns: boolean }
+type HostPlan = Omit<Target, 'address' | 'need'> & SecurityOfMx & { fromDns: boolean }
+
+type SecurityOfMx = Pick<HostInputs, 'mxSecure' | 'expandedDomain'>
 
 export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGenerator<Hop, void, undefined> {
   if (request.routes) {
     if (request.routes.length === 0)
       yield { kind: 'dead', failure: noRoute('No route was given for this destination.') }
     for (const route of request.routes) yield* staticHops(route, request, deps)
-    return
-  }
-  // RFC 5321 section 4.1.3: an address literal is its own host.
-  const literal = addressLiteral(request.domain)
-  if (literal !== undefined) {
-    yield* hostHops({ ...plain(literal, deps), mxSecure: false, fromDns: true }, request, deps)
     return
   }
   const answer = await deps.lookupMx(deps.resolver, request.domain)
@@ -64,16 +60,16 @@ export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGen
     case 'error':
       yield dead('dns-error', '4.4.3', 'The mail servers of the domain could not be looked up.', answer.detail)
       return
-    case 'hosts':
+    case 'hosts': {
+      const { secure: mxSecure, expandedDomain } = answer
+      const expanded = mxSecure && expandedDomain !== request.domain ? { expandedDomain } : {}
+      const fixed = { port: deps.settings.delivery.port, lmtp: false, fromDns: true, mxSecure, ...expanded }
       for (const mx of answer.hosts) {
-        yield* hostHops({ ...plain(mx.host, deps), mxSecure: answer.secure, fromDns: true }, request, deps)
+        yield* hostHops({ ...fixed, host: mx.host }, request, deps)
       }
       return
+    }
   }
-}
-
-function plain(host: string, deps: RouteDeps): Pick<Target, 'host' | 'port' | 'lmtp'> {
-  return { host, port: deps.settings.delivery.port, lmtp: false }
 }
 
 async function* staticHops(
@@ -88,7 +84,7 @@ async function* staticHops(
     ...(route.auth === undefined ? {} : { auth: route.auth }),
   }
   if (route.path !== undefined) {
-    const need = requirementFor('localhost', false, request, deps, { mxSecure: false })
+    const need = requirementFor('localhost', false, request, deps, { mxSecure: true })
     yield usable({ ...common, host: 'localhost', address: route.path, path: route.path, port: 0, need })
     return
   }
@@ -98,7 +94,7 @@ async function* staticHops(
   }
   const host = (addressLiteral(route.host) ?? route.host).toLowerCase().replace(/\.$/u, '')
   const port = route.port ?? (route.lmtp ? LMTP_PORT : deps.settings.delivery.port)
-  yield* hostHops({ ...common, host, port, mxSecure: false, fromDns: false }, request, deps)
+  yield* hostHops({ ...common, host, port, mxSecure: true, fromDns: false }, request, deps)
 }
 
 /** The addresses of one host, as they are; own ones left out where DNS named the host. */
@@ -107,13 +103,11 @@ async function* hostHops(
   request: DeliveryRequest,
   deps: RouteDeps,
 ): AsyncGenerator<Hop, void, undefined> {
-  const { mxSecure, fromDns, ...fixed } = plan
+  const { mxSecure, expandedDomain, fromDns, ...fixed } = plan
+  const mx: SecurityOfMx = { mxSecure, ...(expandedDomain === undefined ? {} : { expandedDomain }) }
   const { host } = fixed
   const { inetPrefer, localMxOk } = deps.settings.delivery
-  const found: HostAddresses =
-    isIP(host) === 0
-      ? await deps.lookupAddresses(deps.resolver, host, { inetPrefer })
-      : { kind: 'addresses', addresses: [host], secure: false, expandedName: host }
+  const found = await deps.lookupAddresses(deps.resolver, host, { inetPrefer })
   if (found.kind === 'none') {
     yield dead('no-address', '5.4.4', 'The mail server of the domain has no address.', found.detail, host)
     return
@@ -124,7 +118,7 @@ async function* hostHops(
   }
   const { bind } = fixed
   const family = bind === undefined ? 0 : isIP(bind)
-  const need = requirementFor(host, found.secure, request, deps, { mxSecure })
+  const need = requirementFor(host, found.secure, request, deps, mx)
   let tried = 0
   let own = 0
   for (const address of found.addresses) {
@@ -150,12 +144,12 @@ function requirementFor(
   addressSecure: boolean,
   request: DeliveryRequest,
   deps: RouteDeps,
-  more: Pick<HostInputs, 'mxSecure'>,
+  mx: SecurityOfMx,
 ): HostRequirement {
   return deps.forHost(request.requirement, {
     host,
     domain: request.domain,
-    mxSecure: more.mxSecure,
+    ...mx,
     addressSecure,
     tlsa: { state: 'absent' },
   })
@@ -165,12 +159,7 @@ function requirementFor(
 function usable(target: Target): Hop {
   const { need, host, auth } = target
   if (!need.usable) {
-    const failure = tlsFailure('validation-failure', need.why)
-    return {
-      kind: 'dead',
-      host,
-      failure: need.resultType === undefined ? failure : { ...failure, resultType: need.resultType },
-    }
+    return { kind: 'dead', host, failure: tlsFailure(need.resultType ?? 'validation-failure', need.why) }
   }
   if (auth === undefined) return { kind: 'target', target }
   // A password in clear text is never sent: TLS becomes a must, and where policy forbids TLS there is no way.
@@ -178,13 +167,6 @@ function usable(target: Target): Hop {
     return { kind: 'dead', host, failure: noRoute('The route needs a login, which is only sent inside TLS.') }
   }
   return { kind: 'target', target: { ...target, need: { ...need, tls: 'must' } } }
-}
-
-/** `[192.0.2.1]`, `[IPv6:2001:db8::1]`, `[2001:db8::1]` -> the address. */
-function addressLiteral(name: string): string | undefined {
-  const inner = /^\[(?:ipv6:)?([^\]]+)\]$/iu.exec(name)?.[1]
-  if (inner === undefined || isIP(inner) === 0) return undefined
-  return isIPv6(inner) ? inner.toLowerCase() : inner
 }
 
 function dead(

@@ -214,7 +214,6 @@ function requireTlsOffered(need: HostRequirement, capabilities: Capabilities, tl
   if (!need.requiretls || (capabilities.has('REQUIRETLS') && tls.verified)) return
   throw new HostTrouble(
     tlsFailure('requiretls-not-supported', 'The server does not support REQUIRETLS, which the sender asked for.', {
-      enhancedCode: '5.7.30',
       tls,
     }),
   )
@@ -236,6 +235,8 @@ const CLOSE_DEADLINE = 1_000
 /** QUIT, the answer to it, and the end (RFC 5321 section 4.1.1.10). Never rejects; the connection is closed after it. */
 export async function quit(channel: Channel): Promise<void> {
   try {
+    // A shutdown lets goodbyes be said, but not for long.
+    channel.setGrace(CLOSE_DEADLINE)
     channel.write('QUIT\r\n')
     await channel.reply(QUIT_DEADLINE)
   } catch (error) {
