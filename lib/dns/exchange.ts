@@ -29,8 +29,11 @@ function failure(error: DnsErrorKind, detail: string): Exchanged {
 function overUdp(server: Server, query: Query, timeout: number, signal: AbortSignal): Promise<UdpResult> {
   return new Promise((resolve) => {
     let malformed = false
+    let settled = false
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
     const settle = (result: UdpResult) => {
+      if (settled) return
+      settled = true
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
       socket.removeAllListeners()
@@ -47,12 +50,18 @@ function overUdp(server: Server, query: Query, timeout: number, signal: AbortSig
     socket.on('message', (bytes) => {
       // what does not fit may be forged: the right answer can still come
       if (!isReplyTo(query, bytes)) return
-      if (isTruncated(bytes)) return settle({ ok: 'truncated' })
+      if (isTruncated(bytes)) {
+        settle({ ok: 'truncated' })
+        return
+      }
       const reply = read(query, bytes)
       if (reply === null) malformed = true
       else settle({ ok: true, reply })
     })
-    if (signal.aborted) return onAbort()
+    if (signal.aborted) {
+      onAbort()
+      return
+    }
     // a connected socket only receives from the address and port it is connected to (RFC 5452 section 9.1)
     socket.connect(server.port, server.address, () => {
       socket.send(query.bytes, (error) => {
@@ -67,7 +76,10 @@ function overTcp(server: Server, query: Query, timeout: number, signal: AbortSig
   return new Promise((resolve) => {
     const socket = connect({ port: server.port, host: server.address })
     let received = Buffer.alloc(0)
+    let settled = false
     const settle = (result: Exchanged) => {
+      if (settled) return
+      settled = true
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
       socket.removeAllListeners()
@@ -86,11 +98,17 @@ function overTcp(server: Server, query: Query, timeout: number, signal: AbortSig
       const end = 2 + received.readUInt16BE(0)
       if (received.length < end) return
       const bytes = received.subarray(2, end)
-      if (!isReplyTo(query, bytes)) return settle(failure('malformed', 'the reply is not to this question'))
+      if (!isReplyTo(query, bytes)) {
+        settle(failure('malformed', 'the reply is not to this question'))
+        return
+      }
       const reply = isTruncated(bytes) ? null : read(query, bytes)
       settle(reply === null ? failure('malformed', 'the reply cannot be read') : { ok: true, reply })
     })
-    if (signal.aborted) return onAbort()
+    if (signal.aborted) {
+      onAbort()
+      return
+    }
     socket.on('connect', () => {
       const length = Buffer.alloc(2)
       length.writeUInt16BE(query.bytes.length)

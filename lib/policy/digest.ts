@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { protectionOf } from './protection'
 import type { Requirement } from './types'
 
 /**
@@ -12,26 +13,6 @@ export function requirementDigest(requirement: Requirement): string {
   return createHash('sha256')
     .update(JSON.stringify(protectionOf(requirement)))
     .digest('base64url')
-}
-
-function protectionOf(requirement: Requirement): unknown[] {
-  // where there is never TLS, its parameters protect nothing
-  if (requirement.level === 'none' && !requirement.daneRaises) return ['none']
-  return [
-    requirement.level,
-    requirement.minVersion,
-    sorted(requirement.names),
-    sorted(requirement.fingerprints),
-    requirement.ca ?? null,
-    requirement.servername ?? null,
-    requirement.sts === undefined ? null : sorted(requirement.sts.mx),
-    requirement.requiretls,
-    requirement.daneRaises,
-  ]
-}
-
-function sorted(values: readonly string[]): string[] {
-  return [...new Set(values)].sort()
 }
 
 /** One recipient with its requirement. */

@@ -2,8 +2,9 @@
  * A partial order of protection: which requirement stops everything that the other one stops. Two ways to authenticate
  * a server (a CA, a TLSA record, a pinned key) do not compare. Used to state what decisions must never do.
  */
-import type { Level, Requirement } from './types'
+import { protectionOf, type Protection } from './protection'
 import { versionRank } from './tls-version'
+import type { Level, Requirement } from './types'
 
 export type Comparison = 'equal' | 'weaker' | 'stronger' | 'incomparable'
 
@@ -27,46 +28,45 @@ export function atLeastLevel(a: Level, b: Level): boolean {
 
 /** How requirement `a` stands to requirement `b`. */
 export function compareStrength(a: Requirement, b: Requirement): Comparison {
-  const over = covers(a, b)
-  const under = covers(b, a)
+  const [one, other] = [protectionOf(a), protectionOf(b)]
+  const over = covers(one, other)
+  const under = covers(other, one)
   if (over && under) return 'equal'
   if (over) return 'stronger'
   return under ? 'weaker' : 'incomparable'
 }
 
 /** Does `a` ask for everything that `b` asks for? */
-function covers(a: Requirement, b: Requirement): boolean {
+function covers(a: Protection, b: Protection): boolean {
   return (
     coversLevel(a, b) &&
     coversVersion(a, b) &&
     (a.requiretls || !b.requiretls) &&
-    (a.daneRaises || !b.daneRaises || a.level === 'dane' || a.level === 'dane-only') &&
-    coversSts(a, b) &&
-    coversNames(a, b)
+    (a.daneRaises || !b.daneRaises) &&
+    (b.mx === null || (a.mx !== null && isWithin(a.mx, b.mx))) &&
+    coversCertificates(a, b)
   )
 }
 
-function coversLevel(a: Requirement, b: Requirement): boolean {
+function coversLevel(a: Protection, b: Protection): boolean {
   if (atLeastLevel(a.level, b.level)) return true
   // `dane` is DANE where there are usable records and `encrypt` elsewhere
   return b.level === 'dane' && a.daneRaises && atLeastLevel(a.level, 'encrypt')
 }
 
 /** Where clear text would do, no TLS version protects; between equal levels it still counts. */
-function coversVersion(a: Requirement, b: Requirement): boolean {
+function coversVersion(a: Protection, b: Protection): boolean {
   if (versionRank(a.minVersion) >= versionRank(b.minVersion) || b.level === 'none') return true
   return b.level === 'may' && a.level !== 'may'
 }
 
-function coversSts(a: Requirement, b: Requirement): boolean {
-  if (b.sts === undefined) return true
-  const allowed = b.sts.mx
-  return a.sts !== undefined && a.sts.mx.every((pattern) => allowed.includes(pattern))
+/** Of the same level, the shorter list of acceptable certificates is the stronger one; another CA is another trust. */
+function coversCertificates(a: Protection, b: Protection): boolean {
+  if (a.level !== b.level) return true
+  const names = b.names.length === 0 || (a.names.length > 0 && isWithin(a.names, b.names))
+  return names && isWithin(a.fingerprints, b.fingerprints) && (b.ca === null || a.ca === b.ca)
 }
 
-/** Of the same level, the shorter list of acceptable certificates is the stronger one; another CA is another trust. */
-function coversNames(a: Requirement, b: Requirement): boolean {
-  if (a.level !== b.level) return true
-  const names = b.names.length === 0 || (a.names.length > 0 && a.names.every((name) => b.names.includes(name)))
-  return names && a.fingerprints.every((print) => b.fingerprints.includes(print)) && a.ca === b.ca
+function isWithin(part: readonly string[], whole: readonly string[]): boolean {
+  return part.every((value) => whole.includes(value))
 }
