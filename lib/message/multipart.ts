@@ -28,7 +28,7 @@ export function cutMultipart(body: Buffer, boundary: string, maxParts: number): 
   const needle = Buffer.from(`--${boundary}`, 'latin1')
   const parts: Buffer[] = []
   const problems = new Set<string>()
-  let preamble = NOTHING
+  let preamble: Buffer = NOTHING
   let from: number | null = null
   const close = (end: number) => {
     const piece = body.subarray(from ?? 0, Math.max(from ?? 0, end))
