@@ -12,7 +12,7 @@ import { deliveryStatus } from './delivery-status'
 import { humanPart } from './human'
 import { renderHtml, renderText, type ReportDocument } from './render'
 import { returnedHeaders } from './returned-headers'
-import { ascii, clean, isAscii, oneLine, type Mask } from './sanitize'
+import { ascii, isAscii, oneLine, type Mask } from './sanitize'
 import { technicalLines } from './technical'
 import { fillText, type Templates } from './templates'
 import type { ComposedReport, ReportInput } from './types'
@@ -46,7 +46,7 @@ export function reportText(input: ReportInput, options: ComposeOptions): ReportT
       title: [...new Set(inEach('common.technical-title'))].join(' / '),
       lines: technicalLines(input, mask),
     },
-    support: { address: clean(input.support.address, mask), phone: clean(input.support.phone, mask) },
+    support: { address: oneLine(input.support.address), phone: oneLine(input.support.phone) },
   }
   const subjects = languages.map((language) => {
     const templates = options.templates[language]

@@ -2,7 +2,7 @@
 import type { Language } from '../config/settings'
 import type { CertificateFacts } from '../failure'
 import { humanDate, parseIso } from './dates'
-import { clean, domainOf, type Mask } from './sanitize'
+import { clean, domainOf, oneLine, type Mask } from './sanitize'
 import type { LanguageTemplates } from './template-format'
 import { fillText, type Values } from './templates'
 import type { ReportInput, ReportRecipient } from './types'
@@ -21,9 +21,10 @@ export function reportValues(input: ReportInput, templates: LanguageTemplates, l
   }
   const expiry = parseIso(shared((one) => certificateOf(one)?.notAfter))
   const retryUntil = input.retryUntil
-  const phone = show(support.phone)
-  const address = show(support.address)
-  const name = show(support.name)
+  // Our own settings are exact: a telephone number is no CPR number.
+  const phone = oneLine(support.phone)
+  const address = oneLine(support.address)
+  const name = oneLine(support.name)
   return {
     recipients: recipientsText(input, templates, mask),
     sender: show(input.postmaster?.sender ?? input.sender),
@@ -38,8 +39,8 @@ export function reportValues(input: ReportInput, templates: LanguageTemplates, l
     'support-name': name,
     'support-address': address,
     'support-phone': phone,
-    tag: show(input.optOutTag),
-    'public-tag': show(input.publicTag),
+    tag: oneLine(input.optOutTag),
+    'public-tag': oneLine(input.publicTag ?? ''),
     'cert-expiry': expiry === undefined ? '' : humanDate(expiry, language),
     'cert-names': show(
       shared((one) => certificateOf(one)?.names.slice(0, 3).join(', ')),
