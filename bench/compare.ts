@@ -23,7 +23,8 @@ export interface ComparisonSetup {
   workDir: string
   /** Beginning of the names of all control groups of this run. */
   meterPrefix: string
-  relayCore: number | undefined
+  /** The relay's own core first, the one of load and sink second; empty with fewer than two cores. */
+  relayCores: readonly number[]
   groups: readonly Group[]
   rounds: number
   messages: number
@@ -156,7 +157,7 @@ export async function compare(setup: ComparisonSetup): Promise<Comparison> {
         address: `127.0.2.${index + 1}`,
         port: RELAY_PORT,
         hold: spec.hold,
-        core: spec.cores === 1 ? setup.relayCore : undefined,
+        cores: spec.cores === 1 ? setup.relayCores.slice(0, 1) : setup.relayCores,
         nodes: spec.cores === 1 ? 0 : 2,
         meter,
         certificates,

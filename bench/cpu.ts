@@ -190,18 +190,37 @@ export function parseBusyMillis(text: string): number {
 }
 
 /**
- * Takes away control groups that a run left behind because it was killed; those still in use stay.
+ * Takes away control groups that a run left behind because it was killed. Its last processes may still be ending, so
+ * this tries for two seconds; a group that is in use even then stays.
  *
  * @param prefix that the names of this run's groups begin with
  */
-export function sweepMeters(prefix: string): void {
-  for (const { dir } of cgroupPlaces(
-    readFileSync('/proc/self/mountinfo', 'utf8'),
-    readFileSync('/proc/self/cgroup', 'utf8'),
-  ))
-    try {
-      for (const name of readdirSync(dir).filter((entry) => entry.startsWith(prefix))) rmdirSync(path.join(dir, name))
-    } catch {
-      // A hierarchy that cannot be read has none of ours; a group in use is not ours to end.
-    }
+export async function sweepMeters(prefix: string): Promise<void> {
+  const places = readable(() =>
+    cgroupPlaces(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8')),
+  )
+  for (let tries = 0; tries < 40; tries++) {
+    const left = places.flatMap(({ dir }) =>
+      readable(() => readdirSync(dir))
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => path.join(dir, name)),
+    )
+    if (left.length === 0) return
+    for (const group of left)
+      try {
+        rmdirSync(group)
+      } catch {
+        // still in use
+      }
+    await sleep(50)
+  }
+}
+
+/** What `read` gives; nothing where it cannot be read, because nothing of ours can be there then. */
+function readable<T>(read: () => T[]): T[] {
+  try {
+    return read()
+  } catch {
+    return []
+  }
 }

@@ -110,9 +110,8 @@ export async function runInside(args: readonly string[], workDir: string): Promi
       },
     },
   )
-  const forward = (signal: NodeJS.Signals) => child.kill(signal)
-  process.on('SIGINT', forward)
-  process.on('SIGTERM', forward)
+  // unshare(1) does not hand signals on, but when it ends, the kernel ends everything inside (--kill-child).
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGKILL'))
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => resolve(code ?? 1))

@@ -14,8 +14,8 @@ export interface Running {
 }
 
 export interface StartOptions {
-  /** Core to be pinned to; absent = wherever the benchmark itself may run. */
-  core?: number
+  /** Cores to be pinned to; empty = wherever the benchmark itself may run. */
+  cores: readonly number[]
   /** Control group file to enter before the program starts. */
   procsFile?: string
   env?: NodeJS.ProcessEnv
@@ -31,7 +31,7 @@ export interface StartOptions {
  */
 export function start(command: string, args: readonly string[], options: StartOptions): Running {
   const pinned =
-    options.core === undefined ? [command, ...args] : ['taskset', '-c', String(options.core), command, ...args]
+    options.cores.length === 0 ? [command, ...args] : ['taskset', '-c', options.cores.join(','), command, ...args]
   const enter = options.procsFile ? ['sh', '-c', 'echo $$ > "$0" && exec "$@"', options.procsFile] : []
   const [program, ...rest] = [...enter, ...pinned]
   const log = openSync(options.logFile, 'a')

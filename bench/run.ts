@@ -61,7 +61,7 @@ async function inside(options: Options, workDir: string): Promise<number> {
   const comparison = await compare({
     workDir,
     meterPrefix: path.basename(workDir),
-    relayCore: relayCore(),
+    relayCores: [relayCore(), loadCore()].filter((core) => core !== undefined),
     groups,
     rounds: options.rounds,
     messages: options.messages,
@@ -82,8 +82,8 @@ async function outside(options: Options, args: readonly string[]): Promise<numbe
       const code = await runInside(args, workDir)
       if (code !== undefined) return code
     } finally {
-      rmSync(workDir, { recursive: true, force: true })
-      sweepMeters(path.basename(workDir))
+      rmSync(workDir, { recursive: true, force: true, maxRetries: 5 })
+      await sweepMeters(path.basename(workDir))
     }
     progress(
       'NO RELAY COMPARISON: it needs network namespaces (Linux, unshare(1), root or unprivileged user namespaces)',

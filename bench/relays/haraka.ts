@@ -46,7 +46,7 @@ export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.
     logFile,
     cwd: setup.dir,
     env: { NODE_EXTRA_CA_CERTS: setup.certificates.ca, ...env },
-    ...(setup.core !== undefined && { core: setup.core }),
+    cores: setup.cores,
     ...(setup.meter.procsFile !== undefined && { procsFile: setup.meter.procsFile }),
   })
   try {

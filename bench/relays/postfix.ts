@@ -108,7 +108,7 @@ export async function startPostfix(setup: RelaySetup): Promise<Relay> {
 
   const running = start('postfix', ['-c', config, 'start-fg'], {
     logFile: path.join(dir, 'start.log'),
-    ...(setup.core !== undefined && { core: setup.core }),
+    cores: setup.cores,
     ...(setup.meter.procsFile !== undefined && { procsFile: setup.meter.procsFile }),
   })
   try {

@@ -15,8 +15,8 @@ export interface RelaySetup {
   port: number
   /** Keep accepted mail in the queue until {@link Relay.release} (for the acceptance / delivery split). */
   hold: boolean
-  /** Core to run on; absent = not pinned. */
-  core: number | undefined
+  /** Cores to run on; empty = not pinned. */
+  cores: readonly number[]
   /** Worker processes for the relays built on Haraka; 0 = one process does everything. */
   nodes: number
   meter: CpuMeter
