@@ -1,13 +1,22 @@
 /** The directory that LMDB lives in: made, checked and closed to everybody else before the engine touches it. */
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { access, chmod, chown, link, mkdir, open, readdir, stat, statfs, unlink } from 'node:fs/promises'
+import { access, chmod, chown, link, mkdir, open, readdir, stat, statfs, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { dataFileProblem, HEAD_BYTES } from './lmdb-header'
 
 const FILES = ['data.mdb', 'lock.mdb'] as const
 
 /** Zero bytes that a new lock file starts with: room for more than 1000 readers, so nothing is allocated later. */
 const LOCK_BYTES = 128 * 1024
+
+/** More than LMDB writes into a new data file, whatever the page size. */
+const FIRST_BYTES = 256 * 1024
+
+/** How often a data file that looks damaged is looked at, and the milliseconds between. */
+const LOOKS = 5
+const BETWEEN_LOOKS = 40
 
 /**
  * Make `directory` (0700) and its two files (0600) where they are missing, and close them to others where they are not.
@@ -27,6 +36,7 @@ export async function prepareDirectory(directory: string): Promise<void> {
     let made = false
     for (const file of FILES) made = (await prepareFile(path.join(directory, file), stats)) || made
     if (made) await syncDirectory(directory)
+    await checkData(path.join(directory, 'data.mdb'))
   } catch (error) {
     throw new Error(`store: cannot use ${directory}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
@@ -88,6 +98,41 @@ async function exists(file: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
     throw error
+  }
+}
+
+/**
+ * LMDB ends the process when it cannot open its file, so everything that could stop it is looked at first. Another
+ * process may be writing the very first pages just now: what looks damaged gets another look.
+ */
+async function checkData(file: string): Promise<void> {
+  for (let look = 1; ; look++) {
+    const problem = await dataProblem(file)
+    if (problem === null) return
+    if (look === LOOKS) throw new Error(`${path.basename(file)}: ${problem}; restore it from a backup`)
+    await wait(BETWEEN_LOOKS)
+  }
+}
+
+async function dataProblem(file: string): Promise<string | null> {
+  const handle = await open(file, 'r')
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+    // After the head: a file only grows before its head names the new pages.
+    const { size } = await handle.stat()
+    if (size === 0) await proveRoom(`${file}.${randomBytes(6).toString('hex')}`)
+    return dataFileProblem(buffer.subarray(0, bytesRead), size)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** An empty file is about to get its first pages. @throws Error when the disk has no room for them */
+async function proveRoom(temporary: string): Promise<void> {
+  try {
+    await writeFile(temporary, Buffer.alloc(FIRST_BYTES), { mode: 0o600, flag: 'wx', flush: true })
+  } finally {
+    await unlink(temporary).catch(() => undefined)
   }
 }
 

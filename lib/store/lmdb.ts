@@ -84,6 +84,8 @@ function openDatabase(path: string): RootDatabase<Buffer, Buffer> {
       maxReaders: MAX_READERS,
       // Commit = on the disk, see above.
       overlappingSync: false,
+      // Batching makes promises inside lmdb that nobody handles: a full disk would end the process.
+      eventTurnBatching: false,
     })
   } catch (error) {
     throw new Error(`store: cannot open ${path}: ${error instanceof Error ? error.message : String(error)}`, {

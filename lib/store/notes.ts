@@ -118,16 +118,16 @@ function readNotes(value: unknown): SecureMailNotes {
   }
   fields.end()
   // What needs protecting has a digest; a digest without anything to protect was put there by somebody else.
-  if ((notes.digest !== null) !== (notes.grant !== null || notes.requiretls)) throw new NotesProblem('digest')
+  if ((notes.digest !== null) !== (notes.grant !== null || notes.requiretls)) throw new NotesProblem('notes.digest')
   return notes
 }
 
 /** Sorted and without doubles, so that one set has one form. */
 function readRecipients(fields: Reader): string[] {
   const hashes = fields.texts('recipients', { max: LIMITS.recipients, pattern: HASH })
-  if (hashes.length === 0) throw new NotesProblem('recipients')
+  if (hashes.length === 0) throw new NotesProblem('notes.recipients')
   for (let i = 1; i < hashes.length; i++) {
-    if ((hashes[i - 1] ?? '') >= (hashes[i] ?? '')) throw new NotesProblem('recipients: not sorted')
+    if ((hashes[i - 1] ?? '') >= (hashes[i] ?? '')) throw new NotesProblem('notes.recipients: not sorted')
   }
   return hashes
 }

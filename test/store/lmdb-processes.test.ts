@@ -1,6 +1,7 @@
 /** LMDB between processes: exactness, death, a full disk, a neighbour that hangs. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { systemClock } from '../../lib/clock'
 import { secretKey } from '../../lib/store/keys'
@@ -86,7 +87,6 @@ describe('store: lmdb between processes', function () {
     const path = tempDir()
     const peer = await startPeer(path)
     await peer.ask({ do: 'put', key: ['before'], size: 10 })
-    // A limit on file size fails in write(2), as a full disk does, and needs no privilege.
     const limit = (bytes: string): unknown =>
       execFileSync('prlimit', ['--pid', String(peer.pid), `--fsize=${bytes}:`], { stdio: 'pipe' })
     limit('200000')
@@ -113,6 +113,20 @@ describe('store: lmdb between processes', function () {
       ],
     )
   })
+
+  for (const room of [50_000, 200_000]) {
+    it(`a disk with room for ${room} bytes: a new store says so and leaves the process alive`, async function () {
+      if (process.platform !== 'linux') this.skip()
+      const path = tempDir()
+      await assert.rejects(startPeer(path, room), /store: cannot use .*(EFBIG|file too large)/i)
+      assert.deepEqual(
+        readdirSync(path).filter((name) => !/^(data|lock)\.mdb$/.test(name)),
+        [],
+      )
+      const here = await openHere(path)
+      await here.put(['k'], 1)
+    })
+  }
 
   it('a neighbour that hangs with the lock: writes are given up, reads go on, and all is well when it dies', async () => {
     const path = tempDir()

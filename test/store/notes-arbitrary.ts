@@ -66,10 +66,7 @@ const base = fc.record(
 /** Valid notes that are not sealed yet. */
 export const unsealed: fc.Arbitrary<UnsealedNotes> = fc
   .tuple(base, hex)
-  .map(
-    ([notes, digest]) =>
-      ({ ...notes, digest: notes.grant !== null || notes.requiretls ? digest : null }),
-  )
+  .map(([notes, digest]) => ({ ...notes, digest: notes.grant !== null || notes.requiretls ? digest : null }))
 
 /** A place in a JSON value: keys and indices from the root. */
 export type Path = (string | number)[]

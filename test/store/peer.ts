@@ -39,9 +39,18 @@ export interface Peer {
 
 const peers: ChildProcess[] = []
 
-/** @throws Error when the child cannot open the store */
-export async function startPeer(store: string): Promise<Peer> {
-  const child = fork(path.join(__dirname, 'peer.child.js'), [store], { stdio: ['ignore', 'inherit', 'ignore', 'ipc'] })
+/**
+ * @param fileSize limit in bytes (prlimit(1)): writing beyond fails, as it does on a full disk, and needs no privilege
+ * @throws Error when the child cannot open the store
+ */
+export async function startPeer(store: string, fileSize?: number): Promise<Peer> {
+  const limit =
+    fileSize === undefined ? {} : { execPath: 'prlimit', execArgv: [`--fsize=${fileSize}:`, process.execPath] }
+  const child = fork(path.join(__dirname, 'peer.child.js'), [store], {
+    // lmdb writes its own errors to stderr
+    stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+    ...limit,
+  })
   peers.push(child)
   const acked: [number, number][] = []
   child.on('message', ({ acked: one }: Message) => {

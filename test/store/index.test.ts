@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { systemClock } from '../../lib/clock'
+import { openStore } from '../../lib/store'
+import { removeTempDirs, tempDir } from './temp'
+
+describe('openStore', () => {
+  afterEach(removeTempDirs)
+
+  it('engine=lmdb opens the store at its path', async () => {
+    const dir = path.join(tempDir(), 'store')
+    const store = await openStore({ engine: 'lmdb', path: dir }, systemClock)
+    await store.put(['k'], 1)
+    await store.close()
+    const again = await openStore({ engine: 'lmdb', path: dir }, systemClock)
+    assert.equal(await again.get(['k']), 1)
+    await again.close()
+  })
+
+  it('engine=redis says what to set instead', async () => {
+    await assert.rejects(
+      openStore({ engine: 'redis', path: '', redisUrl: 'redis://127.0.0.1' }, systemClock),
+      /engine=redis is not available in this version; set engine=lmdb/,
+    )
+  })
+
+  it('an engine that nobody knows is refused', async () => {
+    await assert.rejects(
+      openStore({ engine: 'sqlite' as 'lmdb', path: tempDir() }, systemClock),
+      /unknown engine sqlite/,
+    )
+  })
+})
