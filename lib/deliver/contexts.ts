@@ -2,6 +2,7 @@
  * Shared TLS contexts. Building one with a full root list costs 25 ms of CPU, a handshake 1.4 ms: one context per
  * (roots, minimum version, ciphers) is built and used by every connection that asks for the same.
  */
+import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls'
 import type { Clock } from '../clock'
@@ -77,7 +78,8 @@ async function build(request: ContextRequest): Promise<SecureContext> {
 /** An empty `ca` would mean "Node's own list" to Node: a file without a certificate is an error, not a default. */
 async function readRoots(path: string): Promise<string[]> {
   const pem = await readFile(path, 'latin1')
-  const roots = pem.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/gu)
+  const roots = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/gu)
   if (!roots) throw new Error(`${path} holds no PEM certificate`)
-  return roots
+  // Node skips what it cannot parse; a root that would be silently missing is found out here instead.
+  return roots.map((root) => new X509Certificate(root).toString())
 }

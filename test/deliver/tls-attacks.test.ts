@@ -379,8 +379,8 @@ describe('deliver: TLS must be, and is attacked', () => {
     const result = await current.deliver(request({ dsn: { ret: 'HDRS', rcpt: {} } }))
     assert.equal(result.outcomes[0]?.result, 'delivered')
     await current.close()
-    assert.deepEqual(server!.seen[0]?.clear, ['EHLO gateway.test', 'STARTTLS'])
-    assert.deepEqual(server!.seen[0]?.inTls, [
+    assert.deepEqual(server!.seen[0]!.clear, ['EHLO gateway.test', 'STARTTLS'])
+    assert.deepEqual(server!.seen[0]!.inTls, [
       'EHLO gateway.test',
       'MAIL FROM:<sender@own.test>',
       'RCPT TO:<rcpt@dest.test>',
@@ -403,7 +403,7 @@ describe('deliver: TLS must be, and is attacked', () => {
     current.mx.set('dest.test', mxHosts('mx1.test'))
     const result = await current.deliver(request())
     assert.equal(failureOf(result.outcomes[0]).resultType, 'protocol-error')
-    assert.deepEqual(server!.seen[0]?.inTls, ['EHLO gateway.test'])
+    assert.deepEqual(server!.seen[0]!.inTls, ['EHLO gateway.test'])
   })
 
   it('a handshake that drips a byte at a time ends at its deadline', async () => {
@@ -432,7 +432,7 @@ describe('deliver: TLS must be, and is attacked', () => {
     assert.equal(failureOf(result.outcomes[0]).resultType, 'requiretls-not-supported')
     assert.equal(failureOf(result.outcomes[0]).enhancedCode, '5.7.30')
     await current.close()
-    assert.deepEqual(server!.seen[0]?.inTls, ['EHLO gateway.test', 'QUIT'])
+    assert.deepEqual(server!.seen[0]!.inTls, ['EHLO gateway.test', 'QUIT'])
     current = undefined
   })
 })

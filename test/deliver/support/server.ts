@@ -18,8 +18,6 @@ export interface Seen {
   data: string[]
   /** Server name of the client's hello. */
   servername: string | null
-  /** TLS finished, or undefined. */
-  tlsVersion?: string
   closed: Promise<void>
   /** Was a final dot seen? */
   dots: number
@@ -29,12 +27,14 @@ export interface Seen {
 export interface Conversation {
   seen: Seen
   secure: boolean
-  say(text: string): void
+  say: (text: string) => void
   /** Bytes to the raw socket, whatever TLS does. */
-  rawSay(bytes: string | Buffer): void
-  startTls(): void
+  rawSay: (bytes: string | Buffer) => void
+  startTls: () => void
+  /** Read nothing more. */
+  pause: () => void
   /** Cut the raw socket. */
-  cut(): void
+  cut: () => void
 }
 
 /** `true` = dealt with; anything else = the default behaviour. */
@@ -126,13 +126,13 @@ function serve(socket: Socket, script: Script, all: Seen[]): void {
       const wrapped = new TLSSocket(tunnel, { isServer: true, secureContext: createSecureContext(script.tls) })
       wrapped.on('error', () => socket.destroy())
       wrapped.on('secure', () => {
-        seen.tlsVersion = wrapped.getProtocol() ?? undefined
         seen.servername = (wrapped as TLSSocket & { servername?: string }).servername ?? null
       })
       wrapped.on('data', feed)
       wrapped.on('end', () => wrapped.end())
       secure = wrapped
     },
+    pause: () => socket.pause(),
     cut: () => socket.destroy(),
   }
 

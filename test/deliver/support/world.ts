@@ -75,6 +75,8 @@ export interface World {
   /** PEM file with the tests' root. */
   caFile: string
   deliver: ReturnType<typeof createDeliverer>['deliver']
+  /** Close only the deliverer. */
+  stop(): Promise<void>
   close(): Promise<void>
   log: string[]
 }
@@ -129,6 +131,7 @@ export async function world(current: Settings = settings(), more: Partial<Delive
     caFile,
     log,
     deliver: (request) => deliverer.deliver(request),
+    stop: () => deliverer.close(),
     async host(name, ...scripts) {
       const started: TestServer[] = []
       const list: string[] = []
