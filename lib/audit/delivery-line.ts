@@ -4,7 +4,9 @@ import type { RecipientOutcome } from '../deliver/types'
 import type { TlsFacts } from '../failure'
 import { tlsToken } from '../policy/tls-token'
 import type { Requirement } from '../policy/types'
-import { partsOf, withoutAddresses, type RecipientStyle } from './identity'
+import { addressParts } from '../util/address'
+import { oneLine } from '../util/one-line'
+import { withoutAddresses, type RecipientStyle } from './identity'
 
 export interface DeliveryLineInput {
   /** Queue id without suffix. */
@@ -42,7 +44,10 @@ const STATUS = { delivered: 'sent', deferred: 'deferred', failed: 'bounced' } as
 
 function shownRecipient(input: DeliveryLineInput): string {
   const { recipient } = input.outcome
-  return printable(input, input.recipients === 'clear' ? recipient : partsOf(recipient).domain).replace(/[<>]/g, '')
+  return printable(input, input.recipients === 'clear' ? recipient : addressParts(recipient).domain).replace(
+    /[<>]/g,
+    '',
+  )
 }
 
 function relayOf(outcome: RecipientOutcome): string {
@@ -80,11 +85,7 @@ function remoteText(input: DeliveryLineInput): string {
 }
 
 function printable(input: DeliveryLineInput, text: string): string {
-  const line = text
-    .slice(0, 2000)
-    .replace(/\p{Cf}/gu, '')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ')
-    .trim()
+  const line = oneLine(text.slice(0, 2000))
   const person = input.recipients === 'clear' ? line : withoutAddresses(line, [input.outcome.recipient])
   return (input.mask ?? maskCpr)(person).slice(0, 500)
 }

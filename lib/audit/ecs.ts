@@ -4,7 +4,8 @@
  */
 import type { CertificateFacts, Failure, TlsFacts } from '../failure'
 import { ACTIONS, SEVERITY } from './actions'
-import { partsOf, recipientHmac, withoutAddresses, type RecipientStyle } from './identity'
+import { addressParts } from '../util/address'
+import { recipientHmac, withoutAddresses, type RecipientStyle } from './identity'
 import { maskTree, type JsonObject, type JsonValue } from './mask-tree'
 import type { AuditEvent } from './types'
 
@@ -93,7 +94,7 @@ function emailTree(event: AuditEvent, context: EcsContext): Tree {
 }
 
 function addressesOf(event: AuditEvent): string[] | undefined {
-  const addresses = (event.recipients ?? []).filter((address) => partsOf(address).local !== '')
+  const addresses = (event.recipients ?? []).filter((address) => addressParts(address).local !== '')
   return addresses.length === 0 ? undefined : addresses
 }
 
@@ -101,7 +102,7 @@ function addressesOf(event: AuditEvent): string[] | undefined {
 function recipientTree(event: AuditEvent, context: EcsContext): Tree | undefined {
   const all = event.recipients ?? []
   if (all.length === 0) return undefined
-  const domains = [...new Set(all.map((address) => partsOf(address).domain).filter((domain) => domain !== ''))]
+  const domains = [...new Set(all.map((address) => addressParts(address).domain).filter((domain) => domain !== ''))]
   const digests = (addressesOf(event) ?? []).map((address) => recipientHmac(context.mask(address), context.hmacKey))
   return {
     count: all.length,

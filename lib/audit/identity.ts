@@ -1,6 +1,6 @@
 /** Recipients as the audit log writes them: the domain in clear, the person as a keyed digest. */
 import { createHmac } from 'node:crypto'
-import { domainToASCII } from 'node:url'
+import { addressParts } from '../util/address'
 
 /** How recipients are written: `audit.recipients`. */
 export type RecipientStyle = 'domain+hmac' | 'clear'
@@ -21,14 +21,6 @@ export function recipientHmac(address: string, key: Buffer): string {
   return `${KEY_ID}:${createHmac('sha256', key).update(address.toLowerCase()).digest('hex').slice(0, 32)}`
 }
 
-/** An address parted at its last `@`; the domain in lower-case A-labels where it has such a form. */
-export function partsOf(address: string): { local: string; domain: string } {
-  const at = address.lastIndexOf('@')
-  if (at < 0) return { local: address, domain: '' }
-  const domain = address.slice(at + 1)
-  return { local: address.slice(0, at), domain: (domainToASCII(domain) || domain).toLowerCase() }
-}
-
 /**
  * Take the persons out of a text that may repeat the recipients' addresses (remote servers do: `<bo@x>: unknown`).
  *
@@ -37,7 +29,7 @@ export function partsOf(address: string): { local: string; domain: string } {
 export function withoutAddresses(text: string, addresses: readonly string[]): string {
   let result = text
   for (const address of addresses) {
-    const { local, domain } = partsOf(address)
+    const { local, domain } = addressParts(address)
     if (local === '') continue
     const written = address.slice(address.lastIndexOf('@') + 1)
     for (const form of new Set([`${local}@${written}`, `${local}@${domain}`])) {

@@ -70,7 +70,9 @@ export function openAudit(options: AuditOptions): Audit {
 
   function writeLine(file: AuditFile, event: AuditEvent, now: number): void {
     const stamp = { now, sequence: ++given.sequence, id: randomUUID() }
-    const { log: _level, ...content } = toEcs(event, options, stamp)
+    const content = toEcs(event, options, stamp)
+    // pino writes the level itself, first in the line.
+    delete content.log
     target = file
     lines[ACTIONS[event.action].level](content)
   }

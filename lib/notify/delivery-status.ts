@@ -1,7 +1,8 @@
 /** Second part of a report: message/delivery-status (RFC 3464), or its internationalised form (RFC 6533). */
 import { foldLines } from 'nodemailer/lib/mime-funcs'
 import { mailDate, parseIso } from './dates'
-import { addressWithALabels, ascii, clean, isAscii, oneLine, type Mask } from './sanitize'
+import { oneLine } from '../util/one-line'
+import { addressWithALabels, ascii, clean, isAscii, type Mask } from './sanitize'
 import type { ReportInput, ReportRecipient } from './types'
 import { serverWords } from './values'
 

@@ -1,5 +1,6 @@
 /** What came from outside, made fit to be shown: nothing in it can steer a terminal, a mail header or a page. */
 import { domainToASCII } from 'node:url'
+import { oneLine } from '../util/one-line'
 
 /** Replaces CPR numbers in a text, leaving everything else as it is. */
 export type Mask = (text: string) => string
@@ -8,8 +9,7 @@ export type Mask = (text: string) => string
 const READ_LIMIT = 10_000
 
 /**
- * One line of harmless text: control characters and line breaks become a blank, invisible format characters (bidi
- * overrides, zero-width, soft hyphen, tags) vanish, lone surrogates become U+FFFD, CPR numbers are masked.
+ * One line of harmless text (see `oneLine`) with CPR numbers masked.
  *
  * Masking comes after the stripping: a number that an invisible character kept apart is one number to the reader.
  *
@@ -19,15 +19,6 @@ export function clean(text: string, mask: Mask, max = 500): string {
   const line = oneLine(text.slice(0, READ_LIMIT))
   const masked = mask(line)
   return masked.length > max ? `${masked.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…` : masked
-}
-
-/** `clean` without the masking, for addresses and identifiers that must stay exact. */
-export function oneLine(text: string): string {
-  return text
-    .replace(/\p{Cs}/gu, '\ufffd')
-    .replace(/\p{Cf}/gu, '')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
-    .trim()
 }
 
 /** Seven-bit form for the machine-readable part: what is not printable ASCII becomes `?`. */
@@ -55,14 +46,6 @@ export function addressWithALabels(address: string): string {
   if (at < 0) return exact
   const domain = exact.slice(at + 1)
   return `${exact.slice(0, at)}@${domainToASCII(domain) || domain}`
-}
-
-/** The domain of an address in lower-case A-labels; '' when there is none. */
-export function domainOf(address: string): string {
-  const at = address.lastIndexOf('@')
-  if (at < 0) return ''
-  const domain = oneLine(address.slice(at + 1))
-  return (domainToASCII(domain) || domain).toLowerCase()
 }
 
 /** True when every character is printable ASCII. */

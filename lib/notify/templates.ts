@@ -125,12 +125,7 @@ export function fillActions(
 }
 
 function fillLine(line: string, values: Values): string[] {
-  let whole = true
-  const text = line.replace(PLACEHOLDER, (token, name: string | undefined) => {
-    if (name === undefined) return '{'
-    const value = values[name]
-    if (value === undefined || value === '') whole = false
-    return value ?? token
-  })
-  return whole ? [text] : []
+  const names = [...line.matchAll(PLACEHOLDER)].flatMap((match) => match[1] ?? [])
+  if (names.some((name) => (values[name] ?? '') === '')) return []
+  return [line.replace(PLACEHOLDER, (_, name: string | undefined) => (name === undefined ? '{' : (values[name] ?? '')))]
 }

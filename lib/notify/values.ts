@@ -2,7 +2,9 @@
 import type { Language } from '../config/settings'
 import type { CertificateFacts } from '../failure'
 import { humanDate, parseIso } from './dates'
-import { clean, domainOf, oneLine, type Mask } from './sanitize'
+import { addressParts } from '../util/address'
+import { oneLine } from '../util/one-line'
+import { clean, type Mask } from './sanitize'
 import type { LanguageTemplates } from './template-format'
 import { fillText, type Values } from './templates'
 import type { ReportInput, ReportRecipient } from './types'
@@ -28,7 +30,7 @@ export function reportValues(input: ReportInput, templates: LanguageTemplates, l
   return {
     recipients: recipientsText(input, templates, mask),
     sender: show(input.postmaster?.sender ?? input.sender),
-    domain: show(shared((one) => domainOf(one.address))),
+    domain: show(shared((one) => addressParts(oneLine(one.address)).domain)),
     mx: show(shared((one) => one.failure.mx)),
     subject: show(input.original.subject, 200),
     sent: humanDate(input.queuedAt, language),

@@ -71,7 +71,7 @@ describe('the line per delivery', () => {
     [
       'bounced, with hostile remote text',
       { outcome: failed },
-      'ID.1: to=<partner.example>, relay=mx1.partner.example[2001:db8::7]:25, delay=1.2, tls=encrypt?, dsn=5.1.1, status=bounced (smtp-rejected: refused; it said: 550 cpr 070761-**** status=sent (forged) [31m<...@partner.example>)',
+      'ID.1: to=<partner.example>, relay=mx1.partner.example[2001:db8::7]:25, delay=1.2, tls=encrypt?, dsn=5.1.1, status=bounced (smtp-rejected: refused; it said: 550 cpr 070761-**** status=sent (forged)  [31m<...@partner.example>)',
     ],
     [
       'deferred before anything was reached',

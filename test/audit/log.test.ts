@@ -232,18 +232,17 @@ describe('the audit log', () => {
   it('resolves tellDurably only after fsync, and rejects when fsync fails', async () => {
     const audit = start()
     const order: string[] = []
-    const sync = sinon.stub(fs, 'fsync').callsFake(((_fd: number, done: (error: Error | null) => void) => {
+    const sync = sinon.stub(fs, 'fsync').callsFake((_fd: number, done: (error: Error | null) => void) => {
       setImmediate(() => {
         order.push('synced')
         done(null)
       })
-    }) as unknown as typeof fs.fsync)
+    })
     await audit.tellDurably({ ...fullEvent('plaintext-permitted') })
     order.push('resolved')
     assert.deepEqual(order, ['synced', 'resolved'])
     assert.equal(lines()[0]!.event.action, 'plaintext-permitted')
-    sync.callsFake(((_fd: number, done: (error: Error | null) => void) =>
-      done(new Error('EIO'))) as unknown as typeof fs.fsync)
+    sync.callsFake((_fd: number, done: (error: Error | null) => void) => done(new Error('EIO')))
     await assert.rejects(audit.tellDurably(event('x')), /EIO/)
   })
 

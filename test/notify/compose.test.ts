@@ -20,7 +20,10 @@ function textOf(judged: Judged, type: string): string {
   return found.text ?? ''
 }
 
-describe('a composed report', () => {
+describe('a composed report', function () {
+  // The judge is a process of its own.
+  this.timeout(30_000)
+
   it('is a valid message of every kind in every language', async () => {
     const orders: Language[][] = [['da', 'en'], ['en', 'da'], ['da'], ['en']]
     const inputs = REPORT_KINDS.flatMap((kind) => orders.map((languages) => report(kind, {}, languages)))
@@ -140,7 +143,7 @@ describe('a composed report', () => {
     }
   })
 
-  it('has HTML that is well formed, and loads and links to nothing but the support desk', async () => {
+  it('has HTML that is well formed, and loads and links to nothing but the support desk', () => {
     const texts = REPORT_KINDS.map(
       (kind) => reportText(report(kind, { optOut: { requested: true, refusals: [] } }), options).html,
     )
@@ -156,7 +159,7 @@ describe('a composed report', () => {
     }
   })
 
-  it('escapes in HTML whatever came from outside', async () => {
+  it('escapes in HTML whatever came from outside', () => {
     const evil = `<script>alert(1)</script>"'&`
     const input = report('mailbox-refused', {
       recipients: [
@@ -181,7 +184,10 @@ describe('a composed report', () => {
   })
 })
 
-describe('what a report says', () => {
+describe('what a report says', function () {
+  // The judge is a process of its own.
+  this.timeout(30_000)
+
   const text = (input: ReportInput) => reportText(input, options).text.replace(/\s+/g, ' ')
 
   it('suggests the opt-out only where it is possible, and says why not elsewhere', () => {
@@ -197,8 +203,7 @@ describe('what a report says', () => {
       [{ optOutPossible: false, optOutTag: '' }, /What can you do/, /unsecure|send it again with/],
     ]
     for (const [change, has, hasNot] of rows) {
-      const { optOutWhyNot: _, ...input } = report('tls-not-offered', {}, ['en'])
-      const said = text({ ...input, ...change })
+      const said = text(report('tls-not-offered', change, ['en']))
       assert.match(said, has)
       assert.doesNotMatch(said, hasNot)
     }

@@ -15,7 +15,10 @@ async function blocks(input: ReportInput): Promise<[string, string][][]> {
 
 const smtp = { code: 550, enhanced: '5.1.1', text: '5.1.1 User unknown' }
 
-describe('message/delivery-status', () => {
+describe('message/delivery-status', function () {
+  // The judge is a process of its own.
+  this.timeout(30_000)
+
   /** RFC section; change to the report; field; block; expected values. */
   const rows: [string, Partial<ReportInput>, string, number, string[]][] = [
     ['3464 2.2.2 Reporting-MTA', {}, 'Reporting-MTA', 0, ['dns; mx.uni.example']],

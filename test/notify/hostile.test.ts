@@ -78,7 +78,10 @@ function plant(kind: ReportInput['kind'], text: string, hide: (text: string) => 
   }
 }
 
-describe('a report about a hostile mail', () => {
+describe('a report about a hostile mail', function () {
+  // The judge is a process of its own.
+  this.timeout(30_000)
+
   it('never holds a CPR number, in its bytes or decoded (postal-mime as the second reader)', async function () {
     this.timeout(60_000)
     await fc.assert(
@@ -220,7 +223,10 @@ describe('a report about a hostile mail', () => {
   })
 })
 
-describe('cleaning text from outside', () => {
+describe('cleaning text from outside', function () {
+  // The judge is a process of its own.
+  this.timeout(30_000)
+
   const rows: [string, string, string][] = [
     ['control characters', 'a\u0000b\u0007c', 'a b c'],
     ['line breaks', 'a\r\nb\u2028c\u0085d', 'a b c d'],

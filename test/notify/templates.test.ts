@@ -33,6 +33,8 @@ describe('report texts', () => {
         assert.ok((da.get(`${kind}.${part}`) ?? []).length > 0, `${kind}.${part}`)
       }
       for (const part of ['title', 'subject', 'what', 'why', 'next']) {
+        const section = `${kind}.${part}`
+        assert.notDeepEqual(da.get(section), en.get(section), `${section} is translated`)
       }
     }
   })
