@@ -26,6 +26,8 @@ function isLabel(label: string): boolean {
 function toAscii(name: string): string | null {
   // ASCII names bypass the URL host parser, which would read `0x7f.1` as an address
   if (/^[\x21-\x7e]*$/.test(name)) return name.toLowerCase()
+  // far longer than any name: not worth the conversion
+  if (name.length > 1024) return null
   const ascii = domainToASCII(name)
   return ascii === '' ? null : ascii
 }

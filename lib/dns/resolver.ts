@@ -3,6 +3,7 @@
  * (RFC 7672 section 2.1): "there is no such record" is an answer, any fault is an error, and whether an answer is
  * DNSSEC-secure is known for the whole chain of aliases that led to it.
  */
+import { setMaxListeners } from 'node:events'
 import { systemClock, type Clock } from '../clock'
 import { ask, type Asked } from './ask'
 import { answerCache } from './cache'
@@ -34,6 +35,8 @@ export function createResolver(options: ResolverOptions): Resolver {
   const cache = answerCache(options.clock ?? systemClock, options.cacheEntries ?? DEFAULT_CACHE_ENTRIES)
   const inFlight = new Map<string, Promise<DnsAnswer<RecordType>>>()
   const closing = new AbortController()
+  // every query under way listens; their number is bounded by the limiter
+  setMaxListeners(0, closing.signal)
   const limited = limiter(MOST_AT_ONCE)
 
   const askOnce = (name: string, type: RecordType): Promise<Asked> =>
