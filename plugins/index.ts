@@ -74,7 +74,7 @@ export function register(this: HarakaPlugin): void {
   applyListen(this, process.env.SECURE_MAIL_LISTEN)
   const instanceDir = instanceDirectory()
   const config = loadConfig(instanceDir)
-  const instance = checkInstance(instanceDir)
+  const instance = checkInstance(instanceDir, config.ok ? config.settings.main.mode : 'enforce')
   const problems = [
     ...checkHaraka(haraka),
     ...(config.ok ? [] : config.problems.filter((problem) => problem.severity === 'error').map(formatProblem)),

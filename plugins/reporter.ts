@@ -105,7 +105,6 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     }
     const report = await composeReport(reportInput(batch, target.to), {
       templates: runtime.templates(),
-      clock: runtime.clock,
     })
     await queueReport(haraka, target.to, report.message, {
       caseId: mail.facts.caseId,

@@ -5,6 +5,7 @@
  */
 import path from 'node:path'
 import { formatProblem, undermining } from '../lib/config'
+import type { Mode } from '../lib/config/settings'
 import { CODE, type HarakaModules } from './haraka'
 import { TAKEN_METHODS } from './takeover'
 
@@ -69,8 +70,8 @@ export function checkNeighbours(haraka: HarakaModules): string[] {
 }
 
 /** Stock settings of the instance that undermine us. @returns errors as lines, warnings apart */
-export function checkInstance(instanceDir: string): { errors: string[]; warnings: string[] } {
-  const problems = undermining(instanceDir)
+export function checkInstance(instanceDir: string, mode: Mode): { errors: string[]; warnings: string[] } {
+  const problems = undermining(instanceDir, mode)
   const lines = (severity: string) => problems.filter((problem) => problem.severity === severity).map(formatProblem)
   return { errors: lines('error'), warnings: lines('warning') }
 }

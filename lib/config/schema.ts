@@ -1,0 +1,139 @@
+/**
+ * Every key of `secure-mail.ini`: its section, its name, how its value is read. What each means, and what happens when
+ * it is wrong or missing, stands beside its default in `config/secure-mail.ini` of the package; a test holds the two
+ * together.
+ */
+import { LEVELS } from '../policy/types'
+import * as value from './values'
+import type { Parser } from './values'
+
+/** A key with one value. */
+export interface SingleSpec<T> {
+  list: false
+  parse: Parser<T>
+  /** Valid words, for "did you mean". */
+  words?: readonly string[]
+}
+
+/** A key written `key[]=`, once per item; what an instance gives replaces the default list. */
+export interface ListSpec<T> {
+  list: true
+  parse: Parser<T>
+  words?: readonly string[]
+}
+
+const one = <T>(parse: Parser<T> & { words?: readonly string[] }): SingleSpec<T> => ({
+  list: false,
+  parse,
+  ...(parse.words === undefined ? {} : { words: parse.words }),
+})
+const many = <T>(parse: Parser<T>): ListSpec<T> => ({ list: true, parse })
+
+const seconds = one(value.duration)
+const port = one(value.integer(1, 65535))
+
+export const SCHEMA = {
+  main: {
+    mode: one(value.choice('enforce', 'monitor')),
+    level: one(value.choice(...LEVELS)),
+    internal_domains: many(value.domainPattern),
+  },
+  tls: {
+    min_version: one(value.choice('TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3')),
+    dane: one(value.boolean),
+    mta_sts: one(value.boolean),
+    ca_file: one(value.optional(value.text)),
+    ciphers: one(value.optional(value.text)),
+  },
+  override: {
+    tags: many(value.subjectTag),
+    tls_required_no: one(value.boolean),
+    mode: one(value.choice('opportunistic', 'plaintext')),
+    refused: one(value.choice('enforce', 'ndr', 'reject')),
+    strip_tag: one(value.boolean),
+    strip_signed: one(value.boolean),
+    senders_allow: many(value.addressOrDomain),
+    senders_deny: many(value.addressOrDomain),
+  },
+  public: {
+    subject_tags: many(value.subjectTag),
+    headers: many(value.headerPair),
+    purview_tenant: one(value.optional(value.guid)),
+    purview_labels: many(value.guid),
+    body_lines: many(value.text),
+  },
+  content: {
+    block_at: one(value.choice('low', 'medium', 'high')),
+    max_parts: one(value.integer(1, 100_000)),
+    max_depth: one(value.integer(1, 200)),
+    max_bytes: one(value.size),
+    max_seconds: one(value.duration),
+    workers: one(value.integer(0, 64)),
+  },
+  category3: {
+    persons: one(value.integer(0, 100_000)),
+    action: one(value.choice('notify', 'encrypt', 'ndr', 'off')),
+    subject_tags: many(value.subjectTag),
+  },
+  ndr: {
+    languages: one(value.commaList(value.choice('da', 'en'))),
+    postmaster: one(value.optional(value.mailAddress)),
+    dsn: one(value.choice('honour', 'advertise', 'ignore')),
+    tls_failure_after: seconds,
+    undeliverable_after: seconds,
+    delay_notice_after: seconds,
+    style: one(value.choice('report', 'plain')),
+    coalesce: seconds,
+  },
+  delivery: {
+    port,
+    connections_per_destination: one(value.integer(1, 1000)),
+    messages_per_connection: one(value.integer(1, 100_000)),
+    idle_seconds: one(value.duration),
+    retry: one(value.commaList(value.duration)),
+    paused: one(value.boolean),
+    local_mx_ok: one(value.boolean),
+    inet_prefer: one(value.choice('v4', 'v6', 'default')),
+    timeout_connect: seconds,
+    timeout_greeting: seconds,
+    timeout_helo: seconds,
+    timeout_starttls: seconds,
+    timeout_mail: seconds,
+    timeout_rcpt: seconds,
+    timeout_data: seconds,
+    timeout_data_block: seconds,
+    timeout_data_end: seconds,
+  },
+  support: {
+    name: one(value.optional(value.text)),
+    address: one(value.optional(value.mailAddress)),
+    phone: one(value.optional(value.text)),
+    digest: one(value.choice('daily', 'off')),
+  },
+  dns: {
+    servers: many(value.serverAddress),
+    trust_ad: one(value.choice('loopback', 'always', 'never')),
+    timeout: seconds,
+  },
+  store: {
+    engine: one(value.choice('lmdb', 'redis')),
+    path: one(value.text),
+    redis_url: one(value.optional(value.text)),
+  },
+  audit: {
+    dir: one(value.text),
+    recipients: one(value.choice('domain+hmac', 'clear')),
+    keep_days: one(value.integer(1, 3660)),
+  },
+} as const
+
+export type Schema = typeof SCHEMA
+export type SectionName = keyof Schema
+
+type ValueOf<S> = S extends ListSpec<infer T> ? readonly T[] : S extends SingleSpec<infer T> ? T : never
+
+/** Typed values by section and key, as written in the file. */
+export type Values = { [S in SectionName]: { -readonly [K in keyof Schema[S]]: ValueOf<Schema[S][K]> } }
+
+/** Keys that may be written with a bare number of seconds as well, because their name says so. */
+export const SECONDS_KEYS: ReadonlySet<string> = new Set(['content.max_seconds', 'delivery.idle_seconds'])
