@@ -216,7 +216,11 @@ export function renderReport(
       : `relay on core ${around.relayCore}, load, sink and DNS on core ${around.loadCore ?? '?'}`
   const parts = [
     `${around.cpu}; Node ${around.node}, OpenSSL ${around.openssl}; ${around.versions.join(', ') || 'no relay'}`,
-    `${cores}; CPU counted by ${around.meter}; ${around.rounds} interleaved rounds, ${around.messages} messages x share of the group, ${around.sessions} sessions; median (min-max); ${Math.round(around.seconds)} s`,
+    ...(results.length > 0
+      ? [
+          `${cores}; CPU counted by ${around.meter}; ${around.rounds} interleaved rounds, ${around.messages} messages x share of the group, ${around.sessions} sessions; median (min-max); ${Math.round(around.seconds)} s`,
+        ]
+      : []),
     ...results.map((result) => `${result.group.title} [${result.group.id}]\n\n${figures(result)}`),
     ...(results.some((result) => ratios(result).length > 0)
       ? [`Ratios, paired by round (rates: more is better; CPU: less is better)\n\n${ratioTable(results)}`]
