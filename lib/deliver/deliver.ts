@@ -1,4 +1,5 @@
 /** The delivery room: address by address until every recipient has a final reply or nothing is left to try. */
+import { setMaxListeners } from 'node:events'
 import { isPermanent, isTlsFailure, type Failure } from '../failure'
 import { ChannelError } from './channel'
 import { createContexts, type Contexts } from './contexts'
@@ -38,6 +39,8 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   return {
     async deliver(request) {
       const stop = new AbortController()
+      // Many connections and deliveries listen to one signal; that is not a leak.
+      setMaxListeners(0, stop.signal, ...(request.signal ? [request.signal] : []))
       const onAbort = (): void => stop.abort()
       request.signal?.addEventListener('abort', onAbort, { once: true })
       if (closed || request.signal?.aborted) stop.abort()

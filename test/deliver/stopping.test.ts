@@ -78,6 +78,21 @@ describe('deliver: stopping and failing', () => {
     assert.equal(result.outcomes[0]!.result, 'delivered')
   })
 
+  it('one signal for many deliveries at a time is no leak warning', async () => {
+    current = await world()
+    await current.host('mx1.test', { tls })
+    current.mx.set('dest.test', mxHosts('mx1.test'))
+    const warnings: string[] = []
+    const listen = (warning: Error): void => void warnings.push(warning.name)
+    process.on('warning', listen)
+    const { signal } = new AbortController()
+    const results = await Promise.all(Array.from({ length: 15 }, () => current.deliver(request({ signal }))))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', listen)
+    assert.ok(results.every((result) => result.outcomes[0]?.result === 'delivered'))
+    assert.deepEqual(warnings, [])
+  })
+
   it('a signal that was aborted before: nothing is tried', async () => {
     current = await world()
     const result = await current.deliver(request({ signal: AbortSignal.abort() }))

@@ -295,6 +295,8 @@ describe('deliver: TLS must be, and is attacked', () => {
       assert.equal(result.attempts.length, 1)
       assert.equal(result.attempts[0]?.ok, false)
       if (row.requirement?.level !== 'dane-only') assert.equal(server!.seen.length, 1)
+      // Nothing is left open, whatever went wrong.
+      await Promise.all(server!.seen.map((seen) => seen.closed))
       await current.close()
       assertNothingLeaked(server!)
       assert.deepEqual(
@@ -360,8 +362,8 @@ describe('deliver: TLS must be, and is attacked', () => {
       result.attempts.map((attempt) => attempt.failure?.resultType),
       ['starttls-not-supported', 'certificate-expired', 'connection-failed'],
     )
-    assert.equal(result.attempts[1]?.tls?.certificate?.names[0], 'mx2.test')
-    assert.equal(result.attempts[1]?.tls?.verified, false)
+    const shown = result.attempts[1]?.tls
+    assert.deepEqual([shown?.verified, shown?.certificate?.names], [false, ['mx2.test']])
   })
 
   it('RFC 3207 section 4.2: EHLO is said again inside TLS and only what is offered there counts', async () => {

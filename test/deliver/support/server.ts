@@ -126,7 +126,8 @@ function serve(socket: Socket, script: Script, all: Seen[]): void {
       const wrapped = new TLSSocket(tunnel, { isServer: true, secureContext: createSecureContext(script.tls) })
       wrapped.on('error', () => socket.destroy())
       wrapped.on('secure', () => {
-        seen.servername = (wrapped as TLSSocket & { servername?: string }).servername ?? null
+        const { servername } = wrapped as { servername?: string | false }
+        seen.servername = servername === undefined || servername === false ? null : servername
       })
       wrapped.on('data', feed)
       wrapped.on('end', () => wrapped.end())
