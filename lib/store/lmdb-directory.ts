@@ -16,7 +16,7 @@ const FIRST_BYTES = 256 * 1024
 
 /** How often a data file that looks damaged is looked at, and the milliseconds between. */
 const LOOKS = 5
-const BETWEEN_LOOKS = 40
+const BETWEEN_LOOKS = 20
 
 /**
  * Make `directory` (0700) and its two files (0600) where they are missing, and close them to others where they are not.

@@ -4,7 +4,8 @@ import { systemClock } from '../../lib/clock'
 import { openStore } from '../../lib/store'
 import { removeTempDirs, tempDir } from './temp'
 
-describe('openStore', () => {
+describe('openStore', function () {
+  this.timeout(30_000)
   afterEach(removeTempDirs)
 
   it('engine=lmdb opens the store at its path', async () => {

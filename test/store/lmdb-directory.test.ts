@@ -22,7 +22,8 @@ const NOBODY = 65534
 const openIn = (dir: string): Promise<Store> => openLmdbStore({ path: dir, clock: systemClock })
 const mode = (file: string): number => statSync(file).mode & 0o777
 
-describe('store: the directory of lmdb', () => {
+describe('store: the directory of lmdb', function () {
+  this.timeout(30_000)
   afterEach(removeTempDirs)
 
   it('is made with all that leads to it, for the owner alone, whatever the umask', async () => {

@@ -11,7 +11,7 @@ import { endPeers, startPeer } from './peer'
 import { removeTempDirs, tempDir } from './temp'
 
 describe('store: lmdb between processes', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   const stores: Store[] = []
   const openHere = async (path: string, writeTimeout?: number): Promise<Store> => {
     const store = await openLmdbStore({ path, clock: systemClock, ...(writeTimeout ? { writeTimeout } : {}) })

@@ -4,9 +4,12 @@ import { openLmdbStore } from '../../lib/store/lmdb'
 import { storeContract } from './contract'
 import { removeTempDirs, tempDir } from './temp'
 
+after(removeTempDirs)
+
 storeContract('lmdb', (clock, onError) => openLmdbStore({ path: tempDir(), clock, onError }))
 
-describe('store: lmdb', () => {
+describe('store: lmdb', function () {
+  this.timeout(30_000)
   afterEach(removeTempDirs)
 
   it('keeps everything over close and open, counts included', async () => {

@@ -20,7 +20,8 @@ function why(value: unknown): string {
   return parsed.ok ? 'ok' : parsed.why
 }
 
-describe('notes', () => {
+describe('notes', function () {
+  this.timeout(30_000)
   it('accepts the examples of the schema, as the schema does', () => {
     assert.equal(schema.examples.length, 2)
     for (const one of schema.examples) {

@@ -38,7 +38,8 @@ function factsOf(notes: UnsealedNotes): SealFacts {
   return { mailId: notes.mailId, sender: notes.sender, recipients: notes.recipients, digest: notes.digest }
 }
 
-describe('seal', () => {
+describe('seal', function () {
+  this.timeout(30_000)
   it('is good for the mail it was made for, with some of its recipients', () => {
     const check = checkSeal(throughQueueFile(sealNotes(granted, key)), key, facts)
     assert.ok(check.ok)
