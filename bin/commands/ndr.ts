@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { loadConfig } from '../../lib/config'
-import type { ConfigProblem, Language } from '../../lib/config/settings'
+import { formatProblem, loadConfig } from '../../lib/config'
+import type { Language } from '../../lib/config/settings'
 import { composeReport, reportText } from '../../lib/notify/compose'
 import { REPORT_KINDS } from '../../lib/notify/kinds'
 import { sampleReport, type SampleSettings } from '../../lib/notify/sample'
@@ -21,30 +21,8 @@ interface PreviewOptions extends CommonOptions {
   format?: string
 }
 
-/** What is shown where no instance says otherwise. */
-const WITHOUT_INSTANCE: SampleSettings = {
-  support: { name: 'IT-support', address: 'it-support@uni.example', phone: '99 40 20 20', digest: 'off' },
-  ndr: {
-    languages: ['da', 'en'],
-    dsn: 'honour',
-    tlsFailureAfter: 4 * 3_600_000,
-    undeliverableAfter: 23 * 3_600_000,
-    delayNoticeAfter: 2 * 3_600_000,
-    style: 'report',
-    coalesce: 60_000,
-  },
-  override: {
-    tags: ['[unsecure]'],
-    tlsRequiredNo: false,
-    mode: 'opportunistic',
-    refused: 'enforce',
-    stripTag: true,
-    stripSigned: false,
-    sendersAllow: [],
-    sendersDeny: [],
-  },
-  public: { subjectTags: ['[public]'], headers: [], purviewLabels: [], bodyLines: [] },
-}
+/** A support desk for where nobody configured one: the sample shall show what is possible. */
+const SAMPLE_SUPPORT = { name: 'IT-support', address: 'it-support@uni.example', phone: '99 40 20 20' }
 
 /** Adds `ndr preview`. */
 export const registerNdr: RegisterCommand = (program, io) => {
@@ -101,11 +79,15 @@ function load(options: CommonOptions): Loaded {
     return { ok: false, problems: [`${instance} is no instance: it has no config folder`] }
   }
   const templates = loadTemplates(instance)
-  if (!templates.ok) return { ok: false, problems: templates.problems.map(problemText) }
-  if (instance === undefined) return { ok: true, settings: WITHOUT_INSTANCE, templates: templates.templates }
+  if (!templates.ok) return { ok: false, problems: templates.problems.map(formatProblem) }
   const config = loadConfig(instance)
-  if (!config.ok) return { ok: false, problems: config.problems.map(problemText) }
-  return { ok: true, settings: config.settings, templates: templates.templates }
+  if (!config.ok) return { ok: false, problems: config.problems.map(formatProblem) }
+  const { settings } = config
+  return {
+    ok: true,
+    settings: instance === undefined ? { ...settings, support: { ...settings.support, ...SAMPLE_SUPPORT } } : settings,
+    templates: templates.templates,
+  }
 }
 
 /** The instance that was named, or that Haraka was told, or that we stand in; else none. */
@@ -164,11 +146,6 @@ function languageOf(options: PreviewOptions): Language | undefined {
 
 function isOneOf<T extends string>(values: readonly T[], value: string): value is T {
   return values.some((one) => one === value)
-}
-
-function problemText(problem: ConfigProblem): string {
-  const line = problem.line > 0 ? `:${problem.line}` : ''
-  return `${problem.file}${line}: ${problem.message}`
 }
 
 function fail(io: Io, problems: readonly string[]): void {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { ConfigProblem, Language } from '../config/settings'
+import { errorAt } from '../config/problem'
 import { packageRoot } from '../package-root'
 import { parseTemplates, PLACEHOLDER, REQUIRED_SECTIONS, type LanguageTemplates } from './template-format'
 
@@ -25,25 +26,29 @@ export function loadTemplates(
 ): { ok: true; templates: Templates } | { ok: false; problems: ConfigProblem[] } {
   const problems: ConfigProblem[] = []
   const load = (language: Language): LanguageTemplates => {
-    const own = path.join(packageRoot(), 'config', FOLDER, `${language}.txt`)
-    const sections = readSections(own, new Set(), problems) ?? new Map<string, string[]>()
-    for (const name of REQUIRED_SECTIONS) {
-      if (!sections.has(name)) problems.push(error(own, 0, `section [${name}] is missing`))
+    const name = `${FOLDER}/${language}.txt`
+    const own = path.join(packageRoot(), 'config', name)
+    const sections =
+      readSections(own, `defaults/${name}`, new Set(), problems, 'required') ?? new Map<string, string[]>()
+    for (const section of REQUIRED_SECTIONS) {
+      if (!sections.has(section)) problems.push(errorAt(`defaults/${name}`, 0, `section [${section}] is missing`))
     }
     if (instanceDir === undefined) return sections
-    const theirs = path.join(instanceDir, 'config', FOLDER, `${language}.txt`)
-    const changed = readSections(theirs, new Set(sections.keys()), problems, 'optional')
+    const theirs = path.join(instanceDir, 'config', name)
+    const changed = readSections(theirs, `config/${name}`, new Set(sections.keys()), problems, 'optional')
     return new Map([...sections, ...(changed ?? [])])
   }
   const templates = { da: load('da'), en: load('en') }
   return problems.length === 0 ? { ok: true, templates } : { ok: false, problems }
 }
 
+/** @param shown the file's name in problems */
 function readSections(
   file: string,
+  shown: string,
   known: ReadonlySet<string>,
   problems: ConfigProblem[],
-  need: 'required' | 'optional' = 'required',
+  need: 'required' | 'optional',
 ): Map<string, string[]> | undefined {
   let text: string
   try {
@@ -51,22 +56,13 @@ function readSections(
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
     if (need === 'optional' && code === 'ENOENT') return undefined
-    problems.push(
-      error(
-        file,
-        0,
-        code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read: ${String(cause)}`,
-      ),
-    )
+    const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read: ${String(cause)}`
+    problems.push(errorAt(shown, 0, why))
     return undefined
   }
-  const parsed = parseTemplates(text, file, known)
+  const parsed = parseTemplates(text, shown, known)
   problems.push(...parsed.problems)
   return parsed.sections
-}
-
-function error(file: string, line: number, message: string): ConfigProblem {
-  return { file, line, severity: 'error', message }
 }
 
 /** What a placeholder stands for; '' or undefined = it has no value in this report. */
