@@ -1,5 +1,5 @@
 /** `npm run bench`: the relay comparison in one run. Progress on standard error, the result on standard output. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { selectGroups, type Group } from './cases'
@@ -55,9 +55,29 @@ function selection(options: Options): { groups: Group[]; micro: boolean } {
   return { groups, micro }
 }
 
+/** Programs without which no relay can be measured, and where Debian has them. */
+const NEEDED = {
+  'smtp-source': 'postfix',
+  openssl: 'openssl',
+  ...(relayCore() !== undefined && { taskset: 'util-linux' }),
+}
+
+function missingPrograms(): string[] {
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter)
+  return Object.entries(NEEDED)
+    .filter(([name]) => !folders.some((folder) => existsSync(path.join(folder, name))))
+    .map(([name, debian]) => `${name} (Debian: ${debian})`)
+}
+
 async function inside(options: Options, workDir: string): Promise<number> {
   const began = performance.now()
   const { groups, micro } = selection(options)
+  const missing = missingPrograms()
+  if (missing.length > 0) {
+    progress(`NO RELAY COMPARISON: not installed: ${missing.join(', ')}`)
+    const nothing = impossible(groups, `not installed: ${missing.join(', ')}`)
+    return finish(options, nothing, micro ? await runMicro(progress) : [], began)
+  }
   const comparison = await compare({
     workDir,
     meterPrefix: path.basename(workDir),
@@ -94,6 +114,8 @@ async function outside(options: Options, args: readonly string[]): Promise<numbe
 }
 
 async function main(): Promise<number> {
+  // Where Debian keeps mail programs; not on an ordinary user's path.
+  process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
   const args = process.argv.slice(2)
   let options: Options
   try {
