@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../../lib/clock'
 import { openLmdbStore } from '../../lib/store/lmdb'
 import { storeContract } from './contract'
@@ -25,6 +27,17 @@ describe('store: lmdb', function () {
     assert.deepEqual(await third.get(['a', 1]), { deep: ['x'] })
     assert.equal(await third.get(['n']), 4)
     await third.close()
+  })
+
+  it('needs only data.mdb of a backup', async () => {
+    const [from, to] = [tempDir(), tempDir()]
+    const first = await openLmdbStore({ path: from, clock: systemClock })
+    await first.put(['k'], 'kept')
+    await first.close()
+    copyFileSync(join(from, 'data.mdb'), join(to, 'data.mdb'))
+    const second = await openLmdbStore({ path: to, clock: systemClock })
+    assert.equal(await second.get(['k']), 'kept')
+    await second.close()
   })
 
   it('may be open twice in one process; closing one leaves the other', async () => {
