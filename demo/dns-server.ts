@@ -25,6 +25,8 @@ export interface DnsServer {
 }
 
 const TTL = 60
+/** Bytes of a UDP answer; what everybody's resolver and network can take. */
+const PAYLOAD = 1232
 const NOERROR = 0
 const NXDOMAIN = 3
 const NOTIMP = 4
@@ -36,21 +38,26 @@ const NOTIMP = 4
 export async function startDnsServer(names: Readonly<Record<string, DemoRecords>>): Promise<DnsServer> {
   const address = '127.0.0.1'
   const questions: string[] = []
-  const answerTo = (query: Buffer): Buffer | undefined => {
+  const answerTo = (query: Buffer, overUdp: boolean): Buffer | undefined => {
     const packet = decoded(query)
     if (!packet) return undefined
     for (const { name, type } of packet.questions ?? []) questions.push(`${name.toLowerCase()} ${type}`)
-    return dnsPacket.encode(answer(packet, names))
+    const reply = answer(packet, names)
+    const bytes = dnsPacket.encode(reply)
+    if (!overUdp || bytes.length <= PAYLOAD) return bytes
+    // RFC 2181 section 9: what does not fit is said to be truncated, and asked for again over TCP.
+    const flags = (reply.flags ?? 0) | dnsPacket.TRUNCATED_RESPONSE
+    return dnsPacket.encode({ ...reply, flags, answers: [], authorities: [] })
   }
   const udp = dgram.createSocket('udp4')
   const sockets = new Set<net.Socket>()
   const tcp = net.createServer((socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    serveStream(socket, answerTo)
+    serveStream(socket, (query) => answerTo(query, false))
   })
   udp.on('message', (query, from) => {
-    const reply = answerTo(query)
+    const reply = answerTo(query, true)
     if (reply) udp.send(reply, from.port, from.address)
   })
   const port = await bindBoth(udp, tcp, address)
@@ -103,7 +110,7 @@ function answer(query: DecodedPacket, names: Readonly<Record<string, DemoRecords
           {
             type: 'OPT',
             name: '.',
-            udpPayloadSize: 1232,
+            udpPayloadSize: PAYLOAD,
             extendedRcode: 0,
             ednsVersion: 0,
             flags: 0,

@@ -82,6 +82,7 @@ retry=2s
 [ndr]
 tls_failure_after=8s
 undeliverable_after=10s
+delay_notice_after=10s
 coalesce=1s
 
 [support]
