@@ -228,7 +228,9 @@ function planted<T>(value: T, text: string): T {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, planted(one, text)])) as T
 }
 
-describe('CPR numbers in audit events', () => {
+describe('CPR numbers in audit events', function () {
+  this.timeout(30_000)
+
   it('are in no line, whatever field of whatever event they were put into', () => {
     const form = fc.constantFrom<(digits: string) => string>(
       (digits) => digits,
