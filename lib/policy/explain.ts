@@ -1,0 +1,256 @@
+/**
+ * What `decide()` and `forHost()` say about one recipient, put together for people and for programs. Pure: the look-ups
+ * are done by the caller, the decisions are the very functions that enforce.
+ */
+import type { HostAddresses, MxAnswer } from '../dns/types'
+import type { ResultType } from '../failure'
+import { decide } from './decide'
+import { axesOf, forHost } from './for-host'
+import { isInternalDomain } from './internal'
+import { domainOf, matchesStsPatterns } from './names'
+import type { HostRequirement, Level, PolicyInputs, Requirement, TlsaState } from './types'
+
+/** Everything that was looked up for one recipient. */
+export interface Findings {
+  inputs: PolicyInputs
+  mx: MxAnswer
+  /** One for each host of `mx`, in order. */
+  hosts: readonly HostFindings[]
+  /** `tls.mta_sts` */
+  mtaStsEnabled: boolean
+  /** Were `_mta-sts` and the TLSA records asked for at all? */
+  publishedLookedUp: boolean
+}
+
+export interface HostFindings {
+  host: string
+  preference: number
+  addresses: HostAddresses
+  tlsa: TlsaState
+  /** Every address is one of this machine, and `local_mx_ok` is off: delivery passes the host over. */
+  ownHost: boolean
+}
+
+/** The JSON of `secure-mail policy`, one object per argument (docs/schema/policy.schema.json). */
+export interface PolicyReport {
+  recipient: string
+  level: Level
+  tls: HostRequirement['tls']
+  auth: HostRequirement['auth']
+  minVersion: string
+  source: Requirement['source']
+  reason: string
+  /** Names or fingerprints that a certificate may have; empty where none is asked for, or the MX host's own name is. */
+  match: readonly string[]
+  rule?: Requirement['rule']
+  wouldRequire?: Level
+  dane: { enabled: boolean; applies: boolean; lookedUp: boolean; hosts: number }
+  mtaSts: {
+    enabled: boolean
+    lookedUp: boolean
+    state: 'absent' | 'error' | 'policy'
+    mode?: string
+    id?: string
+    mx?: readonly string[]
+  }
+  mx: MxReport[]
+  /** Every source in the order in which it was looked at. */
+  sources: { source: string; says: string }[]
+  /** Would delivery find a host to try? Whether that host then passes is only known by connecting (`probe`). */
+  deliver: boolean
+  verdict: string
+}
+
+export interface MxReport {
+  host: string
+  preference: number
+  /** MX and address records are DNSSEC-secure. */
+  secure: boolean
+  /** Does the MTA-STS policy name the host? null = no policy in force. */
+  stsMatch: boolean | null
+  /** Usable TLSA records. */
+  tlsa: number
+  usable: boolean
+  why: string
+  resultType?: ResultType
+  addresses: readonly string[]
+}
+
+/** Decide and describe. */
+export function explainFindings(findings: Findings): PolicyReport {
+  const { inputs } = findings
+  const requirement = decide(inputs)
+  const mx = findings.hosts.map((host) => explainHost(findings, requirement, host))
+  const verdict = verdictOf(findings.mx, mx)
+  return {
+    recipient: inputs.recipient,
+    level: requirement.level,
+    ...axesOf(requirement),
+    minVersion: requirement.minVersion,
+    source: requirement.source,
+    reason: requirement.reason,
+    match: [...requirement.names, ...requirement.fingerprints],
+    ...(requirement.rule === undefined ? {} : { rule: requirement.rule }),
+    ...(requirement.wouldRequire === undefined ? {} : { wouldRequire: requirement.wouldRequire }),
+    dane: daneOf(findings, requirement, mx),
+    mtaSts: mtaStsOf(findings),
+    mx,
+    sources: sourcesOf(findings),
+    ...verdict,
+  }
+}
+
+function explainHost(findings: Findings, requirement: Requirement, found: HostFindings): MxReport {
+  const mxSecure = findings.mx.kind === 'hosts' && findings.mx.secure
+  const resolved = found.addresses.kind === 'addresses' ? found.addresses : undefined
+  const answer = forHost(requirement, {
+    host: found.host,
+    domain: domainOf(findings.inputs.recipient),
+    mxSecure,
+    addressSecure: resolved !== undefined && (resolved.secure || resolved.secureAlias),
+    tlsa: found.tlsa,
+  })
+  const hindrance = hindranceOf(found)
+  const usable = answer.usable && hindrance === undefined
+  return {
+    host: found.host,
+    preference: found.preference,
+    secure: mxSecure && resolved?.secure === true,
+    stsMatch: requirement.sts === undefined ? null : matchesStsPatterns(found.host, requirement.sts.mx),
+    tlsa: found.tlsa.state === 'usable' ? found.tlsa.records.length : 0,
+    usable,
+    why: hindrance?.why ?? answer.why,
+    ...(usable ? {} : { resultType: hindrance?.resultType ?? answer.resultType }),
+    addresses: resolved?.addresses ?? [],
+  }
+}
+
+/** Why a host cannot be tried at all, whatever is required of it. */
+function hindranceOf({ addresses, ownHost }: HostFindings): { why: string; resultType: ResultType } | undefined {
+  switch (addresses.kind) {
+    case 'addresses':
+      if (!ownHost) return undefined
+      return { why: 'its addresses are of this machine, and local_mx_ok is off', resultType: 'no-route' }
+    case 'none':
+      return { why: addresses.detail, resultType: 'no-address' }
+    case 'error':
+      return { why: `DNS fails: ${addresses.detail}`, resultType: 'dns-error' }
+    default:
+      return { why: 'unknown kind of DNS answer', resultType: 'dns-error' }
+  }
+}
+
+function verdictOf(mx: MxAnswer, hosts: readonly MxReport[]): { deliver: boolean; verdict: string } {
+  const no = (verdict: string) => ({ deliver: false, verdict })
+  switch (mx.kind) {
+    case 'null-mx':
+      return no('never delivered: the domain says that it takes no mail (null MX, RFC 7505)')
+    case 'no-domain':
+      return no(`never delivered: ${mx.detail}`)
+    case 'error':
+      return no(`waits in the queue: DNS fails (${mx.detail})`)
+    case 'hosts':
+      break
+    default:
+      return no('waits in the queue: unknown kind of DNS answer')
+  }
+  const first = hosts.find((host) => host.usable)
+  if (first === undefined) return no('waits in the queue, then is reported to its sender: no MX host can be used')
+  return { deliver: true, verdict: `delivered if a server meets this; ${first.host} is tried first` }
+}
+
+function daneOf({ inputs, publishedLookedUp }: Findings, requirement: Requirement, mx: readonly MxReport[]) {
+  const byLevel = requirement.level === 'dane' || requirement.level === 'dane-only'
+  return {
+    enabled: inputs.dane,
+    applies: requirement.daneRaises || byLevel,
+    lookedUp: publishedLookedUp,
+    hosts: mx.filter((host) => host.tlsa > 0).length,
+  }
+}
+
+function mtaStsOf({ inputs, mtaStsEnabled, publishedLookedUp }: Findings): PolicyReport['mtaSts'] {
+  const { mtaSts } = inputs
+  const policy = mtaSts.state === 'policy' ? { mode: mtaSts.mode, id: mtaSts.id, mx: mtaSts.mx } : {}
+  return { enabled: mtaStsEnabled, lookedUp: publishedLookedUp, state: mtaSts.state, ...policy }
+}
+
+function sourcesOf(findings: Findings): PolicyReport['sources'] {
+  const { inputs, publishedLookedUp } = findings
+  const domain = domainOf(inputs.recipient)
+  const routeHost = inputs.route.kind === 'static' ? inputs.route.host : undefined
+  const row = inputs.map.find(inputs.recipient, routeHost, inputs.now)
+  return [
+    {
+      source: 'map',
+      says:
+        row === undefined
+          ? `no row of ${inputs.map.rows.length} holds for it`
+          : `${row.file}:${row.line}: ${row.pattern} ${row.level}, override=${row.override}${row.note === undefined ? '' : ` (${row.note})`}`,
+    },
+    {
+      source: 'internal domains',
+      says: isInternalDomain(domain, inputs.internalDomains) ? `${domain} is one of them` : `${domain} is none of them`,
+    },
+    { source: 'default', says: `level ${inputs.defaultLevel}, ${inputs.minVersion} or newer` },
+    { source: 'MTA-STS', says: stsSays(findings) },
+    { source: 'DANE', says: lookUpSays(inputs.dane, publishedLookedUp) ?? 'see each MX host' },
+    {
+      source: 'mode',
+      says: inputs.mode === 'monitor' ? 'monitor: default and published policy are not enforced' : 'enforce',
+    },
+    { source: 'opt-out', says: optOutSays(inputs) },
+  ]
+}
+
+function lookUpSays(enabled: boolean, lookedUp: boolean): string | undefined {
+  if (!enabled) return 'switched off'
+  return lookedUp ? undefined : 'not looked up, so it does not raise the default'
+}
+
+function stsSays({ inputs: { mtaSts }, mtaStsEnabled, publishedLookedUp }: Findings): string {
+  const hindered = lookUpSays(mtaStsEnabled, publishedLookedUp)
+  if (hindered !== undefined) return hindered
+  switch (mtaSts.state) {
+    case 'absent':
+      return 'the domain publishes none'
+    case 'error':
+      return `the look-up failed (${mtaSts.resultType}): ${mtaSts.detail}`
+    case 'policy':
+      return `policy ${mtaSts.id}, mode ${mtaSts.mode}, MX ${mtaSts.mx.join(' ')}`
+  }
+}
+
+function optOutSays(inputs: PolicyInputs): string {
+  const granted = decide({ ...inputs, grant: { by: 'subject-tag' } })
+  if (granted.overrideForbidden) return 'not possible for this recipient: the row says override=never'
+  return granted.source === 'override' ? `a granted one would lower this to ${granted.level}` : 'would change nothing'
+}
+
+/** The requirement in plain lines: what is asked, of whom, why. */
+export function explain(requirement: Requirement): string[] {
+  const lines = [`${requirement.level}: ${MEANING[requirement.level]}`]
+  if (requirement.level !== 'none') lines.push(`${requirement.minVersion} or newer`)
+  if (requirement.names.length > 0) lines.push(`certificate for ${requirement.names.join(' or ')}`)
+  if (requirement.fingerprints.length > 0) lines.push(`SHA-256 ${requirement.fingerprints.join(' or ')}`)
+  if (requirement.ca !== undefined) lines.push(`issued by a CA in ${requirement.ca}`)
+  if (requirement.sts !== undefined) lines.push(`only MX hosts that fit ${requirement.sts.mx.join(' or ')} (MTA-STS)`)
+  if (requirement.requiretls) lines.push('and the server must offer REQUIRETLS')
+  if (requirement.daneRaises) lines.push('hosts with usable TLSA records are judged by them instead (DANE)')
+  lines.push(`because ${requirement.reason}`)
+  if (requirement.overrideForbidden) lines.push('the opt-out was granted, but the row forbids it (override=never)')
+  if (requirement.wouldRequire !== undefined) lines.push(`mode=enforce would ask for ${requirement.wouldRequire}`)
+  return lines
+}
+
+/** The table of levels in docs/policy.md, in half a sentence each. */
+export const MEANING: Readonly<Record<Level, string>> = {
+  none: 'clear text, no TLS at all',
+  may: 'TLS if the server offers it, clear text otherwise',
+  encrypt: 'TLS or no delivery; the certificate is not checked',
+  verify: 'TLS with a valid certificate for the MX host',
+  secure: 'TLS with a valid certificate for the recipient domain',
+  dane: 'TLS; with a certificate that matches TLSA records where there are usable ones',
+  'dane-only': 'TLS with a certificate that matches TLSA records',
+  fingerprint: 'TLS with one of the listed certificates or keys',
+}
