@@ -1,0 +1,64 @@
+/** Classification in header fields, own and others'. */
+import { decodeWords } from '../message/encoded-words'
+import type { HeaderBlock, HeaderField } from '../message/header'
+import { fold } from '../message/subject'
+import type { Marker } from '../gate/types'
+import { classOfWords } from './classification-words'
+
+export interface HeaderMarkers {
+  markers: Marker[]
+  conflicts: { where: string; detail: string }[]
+}
+
+/** Headers of classification products whose value is free or theirs: they can only speak against, unless configured. */
+const FOREIGN =
+  /^(?:x-titus.*|titus-.*|x-ctpclassification|x-bj(?:protectivemarking|label|dls).*|bj-.*|x-protective-marking|protective-marking|sio-label|(?:x-)?(?:\w+-)?classification|x-(?:data|security|information|mail|email)-?classification|x-security-label|x-sensitivity|x-confidentiality|x-klassifikation|x-classified)$/
+
+/**
+ * @param prefix place of the header: '' or e.g. `nested message 1.3 > `
+ * @param publicHeaders configured (name, value) pairs
+ */
+export function readMarkerHeaders(
+  block: HeaderBlock,
+  prefix: string,
+  publicHeaders: readonly { name: string; value: string }[],
+): HeaderMarkers {
+  const result: HeaderMarkers = { markers: [], conflicts: [] }
+  const seen = new Set<string>()
+  for (const field of block.fields) {
+    const wanted = publicHeaders.filter(({ name }) => name.toLowerCase() === field.key)
+    const isSensitivity = field.key === 'sensitivity'
+    if (wanted.length === 0 && !isSensitivity && !FOREIGN.test(field.key)) continue
+    const where = `${prefix}header ${field.name.slice(0, 60)}`
+    if (seen.has(field.key)) {
+      result.conflicts.push({ where, detail: 'A marker header is there more than once.' })
+    }
+    seen.add(field.key)
+    const marker = judge(field, wanted, isSensitivity)
+    if (marker === null) result.conflicts.push({ where, detail: 'A marker header does not parse.' })
+    else result.markers.push({ ...marker, source: 'header', value: `${field.name}: ${marker.value}`, where })
+  }
+  return result
+}
+
+function judge(
+  field: HeaderField,
+  wanted: readonly { value: string }[],
+  isSensitivity: boolean,
+): { class: Marker['class']; value: string } | null {
+  const { text, broken } = decodeWords(field.value)
+  const value = text.trim()
+  if (broken || value === '') return null
+  const shown = value.replace(/\p{C}+/gu, ' ').slice(0, 80)
+  // RFC 2156 section 5.3.4: every value of Sensitivity is a veto, absence is normal
+  if (isSensitivity) return { class: 'non-public', value: shown }
+  if (wanted.some((pair) => sameText(pair.value, value))) return { class: 'public', value: shown }
+  if (wanted.length > 0) return { class: 'non-public', value: shown }
+  return { class: classOfWords(value) === 'non-public' ? 'non-public' : 'unknown', value: shown }
+}
+
+/** Equal for a reader: NFKC, case and the number of blanks make no difference. */
+export function sameText(a: string, b: string): boolean {
+  const plain = (text: string) => fold(text).replace(/\s+/g, ' ').trim()
+  return plain(a) === plain(b)
+}

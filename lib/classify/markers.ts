@@ -1,0 +1,119 @@
+/**
+ * Public, non-public and unknown: every mark of classification in a message. Public counts only when it is the sender's
+ * own and configured; against it counts every other mark, anywhere. No mark at all is unknown, not public.
+ */
+import type { Settings } from '../config/settings'
+import { bodiesOf } from '../message/bodies'
+import { decodeWords } from '../message/encoded-words'
+import { fieldsNamed, type HeaderBlock } from '../message/header'
+import type { Message, Part, TextPiece } from '../message/message'
+import { fold, subjectTags } from '../message/subject'
+import type { Marker } from '../gate/types'
+import { classOfWords } from './classification-words'
+import { readMarkerHeaders, sameText } from './marker-headers'
+import { readPurview } from './purview'
+
+export interface MarkerReading {
+  markers: Marker[]
+  /** Marks that are there twice, or cannot be read. */
+  conflicts: { where: string; detail: string }[]
+}
+
+/** How many lines of a body are its head. */
+const HEAD_LINES = 3
+/** A line that opens quoted or forwarded text. */
+const QUOTE_OPENS =
+  /^(?:>|\||-{2,}\s*(?:original|oprindelig|forwarded|videresendt)|_{10,}|(?:fra|from|von|de)\s*:|(?:den|on|am|le)\s.{0,120}(?:skrev|wrote|schrieb|écrit)\b|begin forwarded message)/i
+/** `Classification: Internal`, also with what products write for it. */
+const LABEL_LINE =
+  /^[\s>*|]{0,20}(?:data ?)?(?:classification|klassifikation|klassificering|klassifisering|dataklassifikation|sensitivity|sensitivitet|f(?:ø|oe)lsomhed|fortrolighed|confidentiality|security level|sikkerhedsniveau|(?:mip )?label|(?:sensitivity )?m(?:ae|æ)rkning)\s{0,5}[:=]\s{0,5}(\S.{0,80})$/iu
+
+/** @param rules the `[public]` section */
+export function readMarkers(message: Message, rules: Settings['public']): MarkerReading {
+  const result: MarkerReading = { markers: [], conflicts: [] }
+  const headers = [{ where: '', block: message.header }, ...message.innerHeaders]
+  for (const { where, block } of headers) {
+    const own = block === message.header
+    const found = inHeader(block, own ? '' : `${where} > `, rules)
+    // what a nested message says about itself is not said about this one
+    result.markers.push(...found.markers.filter((marker) => own || marker.class !== 'public'))
+    result.conflicts.push(...found.conflicts)
+  }
+  for (const piece of message.texts) result.markers.push(...inText(piece))
+  const line = bodyMarker(message.root, rules.bodyLines)
+  if (line !== null) result.markers.push(line)
+  return result
+}
+
+function inHeader(block: HeaderBlock, prefix: string, rules: Settings['public']): MarkerReading {
+  const { markers, conflicts } = readMarkerHeaders(block, prefix, rules.headers)
+  const purview = readPurview(block, prefix)
+  markers.push(...purview.labels.map((label) => purviewMarker(label, rules)))
+  conflicts.push(...purview.conflicts)
+  const own = new Set(purview.labels.filter(({ tenant }) => tenant === rules.purviewTenant?.toLowerCase()).map(({ id }) => id))
+  if (own.size > 1) {
+    conflicts.push({ where: `${prefix}header msip_labels`, detail: 'Two labels of the own organisation are set.' })
+  }
+  for (const field of fieldsNamed(block, 'subject')) markers.push(...inSubject(decodeWords(field.value).text, prefix, rules))
+  return { markers, conflicts }
+}
+
+function purviewMarker(
+  label: { tenant: string; id: string; encrypts: boolean; where: string },
+  rules: Settings['public'],
+): Marker {
+  const own = label.tenant === rules.purviewTenant?.toLowerCase()
+  const isPublic = own && !label.encrypts && rules.purviewLabels.some((id) => id.toLowerCase() === label.id)
+  const verdict = isPublic ? 'public' : own || label.encrypts ? 'non-public' : 'unknown'
+  return { class: verdict, source: 'purview', value: `${label.tenant}/${label.id}`, where: label.where }
+}
+
+/** Configured tags before any reply prefix, and whatever stands in brackets and speaks against. */
+function inSubject(subject: string, prefix: string, rules: Settings['public']): Marker[] {
+  const where = `${prefix}subject`
+  const own: Marker[] = subjectTags(subject, rules.subjectTags)
+    .filter(({ inherited }) => !inherited)
+    .map(({ tag }) => ({ class: 'public', source: 'subject', value: tag, where }))
+  const against: Marker[] = [...subject.matchAll(/[[({<]([^\])}>]{1,80})[\])}>]/g)].flatMap((match) => {
+    const inner = match[1] ?? ''
+    if (rules.subjectTags.some((tag) => fold(tag) === fold(match[0]))) return []
+    return /^\s*sec\s*=/i.test(inner) || classOfWords(inner) === 'non-public'
+      ? [{ class: 'non-public' as const, source: 'subject' as const, value: match[0].slice(0, 80), where }]
+      : []
+  })
+  return [...own, ...against]
+}
+
+/** Lines that name a class other than public, in any text, seen or hidden. */
+function inText(piece: TextPiece): Marker[] {
+  if (piece.role === 'subject' || piece.role === 'name' || piece.role === 'raw') return []
+  if (!/[:=]/.test(piece.text)) return []
+  return piece.text.split('\n').flatMap((line): Marker[] => {
+    if (line.length > 200) return []
+    const value = LABEL_LINE.exec(line.normalize('NFKC'))?.[1]
+    if (value === undefined) return []
+    const found = classOfWords(value)
+    // a public line in some text is no mark of the sender's own: that one is looked for in the head of the bodies
+    return found === 'public' ? [] : [{ class: found, source: 'body', value: line.trim().slice(0, 80), where: piece.where }]
+  })
+}
+
+/** A configured line at the head of every alternative of the body, visible and not quoted. */
+function bodyMarker(root: Part, lines: readonly string[]): Marker | null {
+  const bodies = bodiesOf(root)
+  const found = bodies.map((body) => headLine(body.shown?.text ?? '', lines))
+  const [first] = found
+  if (first === undefined || found.includes(undefined)) return null
+  return { class: 'public', source: 'body', value: first, where: bodies[0]?.where ?? '' }
+}
+
+function headLine(text: string, wanted: readonly string[]): string | undefined {
+  const head: string[] = []
+  for (const line of text.slice(0, 64 * 1024).split('\n')) {
+    const shown = line.trim()
+    if (shown === '') continue
+    if (QUOTE_OPENS.test(shown) || head.length === HEAD_LINES) break
+    head.push(shown)
+  }
+  return wanted.find((one) => head.some((line) => sameText(line, one)))
+}
