@@ -5,7 +5,8 @@ import { keeper } from './keeper'
 import { requirePackages } from './packages'
 import { run } from '../../demo/processes'
 
-describe('internet: certificates, judged by OpenSSL', () => {
+describe('internet: certificates, judged by OpenSSL', function () {
+  this.timeout(30_000)
   const keep = keeper()
   let ca: TestCa
 

@@ -7,7 +7,8 @@ import { requirePackages } from './packages'
 import { freePort } from '../../demo/processes'
 import { startBadServer, startMailServer, type MailServer } from './servers'
 
-describe('internet: byte capture', () => {
+describe('internet: byte capture', function () {
+  this.timeout(30_000)
   const keep = keeper()
   const ca = createAuthority('capture test root')
   let secure: MailServer

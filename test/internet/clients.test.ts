@@ -42,7 +42,8 @@ const REPORT = [
   '',
 ].join('\r\n')
 
-describe('internet: Python’s email package as the judge of reports', () => {
+describe('internet: Python’s email package as the judge of reports', function () {
+  this.timeout(30_000)
   before(async function () {
     await requirePackages(this)
   })

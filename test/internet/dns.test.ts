@@ -3,7 +3,8 @@ import { startDns, type Dns } from './dns'
 import { keeper } from './keeper'
 import { requirePackages } from './packages'
 
-describe('internet: DNS with real DNSSEC', () => {
+describe('internet: DNS with real DNSSEC', function () {
+  this.timeout(30_000)
   const keep = keeper()
   let dns: Dns
 

@@ -13,17 +13,18 @@ export interface Keeper {
 
 /** A new, empty one: `const keep = keeper()`, `after(() => keep.stop())`, `dns = await keep(startDns(...))`. */
 export function keeper(): Keeper {
-  const things: Stoppable[] = []
+  const things: Promise<Stoppable | undefined>[] = []
   const keep = async <T extends Stoppable>(thing: T | Promise<T>): Promise<T> => {
-    const started = await thing
-    things.push(started)
-    return started
+    const starting = Promise.resolve(thing)
+    // What is still being started when another one fails is waited for, and stopped, too.
+    things.push(starting.catch(() => undefined))
+    return starting
   }
   const stop = async (): Promise<void> => {
     const failures: unknown[] = []
     for (const thing of things.splice(0).reverse())
       try {
-        await thing.stop()
+        await (await thing)?.stop()
       } catch (error) {
         failures.push(error)
       }

@@ -6,7 +6,8 @@ import { requirePackages } from './packages'
 import { startPostfix, type Postfix } from './postfix'
 import { freePort, run } from '../../demo/processes'
 
-describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python as senders', () => {
+describe('internet: Postfix as recipients, judged by OpenSSL; swaks and Python as senders', function () {
+  this.timeout(30_000)
   const at = (n: number) => `127.0.0.${20 + n}`
   const keep = keeper()
   let ca: TestCa

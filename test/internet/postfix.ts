@@ -162,7 +162,7 @@ function mainCf(dir: string, listeners: readonly Listener[]): string {
     inet_protocols: 'ipv4',
     maillog_file: `${dir}/mail.log`,
     maillog_file_prefixes: dir,
-    virtual_mailbox_domains: listeners.flatMap(({ domains }) => domains).join(' '),
+    virtual_mailbox_domains: [...new Set(listeners.flatMap(({ domains }) => domains))].join(' '),
     virtual_mailbox_base: `${dir}/mail`,
     virtual_mailbox_maps: `regexp:${dir}/etc/mailboxes`,
     virtual_uid_maps: `static:${NOBODY}`,

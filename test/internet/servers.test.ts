@@ -47,7 +47,8 @@ class Talk {
   }
 }
 
-describe('internet: bad servers do what their names say', () => {
+describe('internet: bad servers do what their names say', function () {
+  this.timeout(30_000)
   const keep = keeper()
   const ca = createAuthority('bad servers')
   const certificate = ca.issue({ names: ['mx.bad.test'] })
