@@ -26,7 +26,7 @@ const QUOTE_OPENS =
   /^(?:>|\||-{2,}\s*(?:original|oprindelig|forwarded|videresendt)|_{10,}|(?:fra|from|von|de)\s*:|(?:den|on|am|le)\s.{0,120}(?:skrev|wrote|schrieb|écrit)\b|begin forwarded message)/i
 /** `Classification: Internal`, also with what products write for it. */
 const LABEL_LINE =
-  /^[\s>*|]{0,20}(?:data ?)?(?:classification|klassifikation|klassificering|klassifisering|dataklassifikation|sensitivity|sensitivitet|f(?:ø|oe)lsomhed|fortrolighed|confidentiality|security level|sikkerhedsniveau|(?:mip )?label|(?:sensitivity )?m(?:ae|æ)rkning)\s{0,5}[:=]\s{0,5}(\S.{0,80})$/iu
+  /^[\s>*|]{0,20}(?:data ?)?(?:classification|klassifikation|klassificering|klassifisering|dataklassifikation|sensitivity|sensitivitet|f(?:ø|oe)lsomhed|fortrolighed|confidentiality|security level|sikkerhedsniveau|(?:mip|sensitivity) label)\s{0,5}[:=]\s{0,5}(\S.{0,80})$/iu
 
 /** @param rules the `[public]` section */
 export function readMarkers(message: Message, rules: Settings['public']): MarkerReading {
@@ -87,7 +87,8 @@ function inSubject(subject: string, prefix: string, rules: Settings['public']): 
 /** Lines that name a class other than public, in any text, seen or hidden. */
 function inText(piece: TextPiece): Marker[] {
   if (piece.role === 'subject' || piece.role === 'name' || piece.role === 'raw') return []
-  if (!/[:=]/.test(piece.text)) return []
+  // attributes are read as `name=value`, which is no line of anybody's text
+  if (piece.where.endsWith('(attribute)') || !/[:=]/.test(piece.text)) return []
   return piece.text.split('\n').flatMap((line): Marker[] => {
     if (line.length > 200) return []
     const value = LABEL_LINE.exec(line.normalize('NFKC'))?.[1]

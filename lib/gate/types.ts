@@ -80,3 +80,70 @@ export interface Verdict {
   protection: Protection[]
   uninspected: Uninspected[]
 }
+
+/** Who asks for the opt-out, and what else the subject says. */
+export interface Request {
+  by: 'subject-tag' | 'tls-required-no' | null
+  /** Where the request stands: `subject`, `header TLS-Required`. */
+  where: string
+  /** The tag stands only behind a reply or forward prefix. */
+  inherited: boolean
+  /** A tag that asks for full encryption is there too. */
+  secure: boolean
+}
+
+/** Header facts that decide whether the sender may opt out at all. */
+export interface SenderFacts extends Submission {
+  /** Number of From fields. */
+  fromFields: number
+  /** Mailboxes of all From fields, `local@domain` in A-labels and lower case; null = a field does not parse. */
+  from: readonly string[] | null
+  subjectFields: number
+  /** Names of the Resent-* fields there are. */
+  resent: readonly string[]
+  /** A List-Id field is there. */
+  list: boolean
+  /** Value of Auto-Submitted in lower case, without parameters; null = no such field. */
+  autoSubmitted: string | null
+}
+
+/** What a reading of one message found: all that `decide()` is told of it. */
+export interface Content {
+  request: Request
+  sender: SenderFacts
+  markers: readonly Marker[]
+  /** Marks that are there twice or do not parse. */
+  conflicts: readonly { where: string; detail: string }[]
+  findings: readonly Finding[]
+  /** Distinct persons. */
+  persons: number
+  sensitive: readonly { where: string; detail: string }[]
+  uninspected: readonly Uninspected[]
+  protection: readonly Protection[]
+  /** The whole content is encrypted. */
+  wholeProtected: boolean
+  /** The time was up before the reading was complete. */
+  timeUp: boolean
+}
+
+/** What the configuration says about opting out. */
+export interface Rules {
+  internalDomains: readonly string[]
+  sendersAllow: readonly string[]
+  sendersDeny: readonly string[]
+  blockAt: Finding['confidence']
+}
+
+/** The result of `inspect()`. JSON-safe. */
+export interface Inspection {
+  verdict: Verdict
+  /** Decoded, CPR numbers masked; null = there is none. */
+  subject: string | null
+  /** A tag such as `[secure]` asks for full encryption. */
+  secureRequested: boolean
+  /**
+   * The Subject field to put in the place of the old one: set when the opt-out is granted and the tag is to go. null:
+   * nothing to change (not granted, not wanted, covered by a signature, or no sure way to do it).
+   */
+  strippedSubject: string | null
+}

@@ -1,0 +1,4 @@
+/** The gate: whether a mail may go without TLS, and which category it is. */
+export { decide } from './decide'
+export { inspect, rulesFrom } from './inspect'
+export { quickLook } from './request'

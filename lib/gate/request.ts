@@ -1,0 +1,49 @@
+/** What is asked for, and by whom: everything that the header alone decides. */
+import type { Settings } from '../config/settings'
+import { decodeWords } from '../message/encoded-words'
+import { fieldsNamed, parseHeader, type HeaderBlock, type RawHeader } from '../message/header'
+import { subjectTags } from '../message/subject'
+import { mailboxes } from './addresses'
+import type { Request, SenderFacts, Submission } from './types'
+
+/**
+ * Cheap first look at the header only: is there anything for the gate to decide?
+ *
+ * @param header the message, its header block, or its raw fields
+ */
+export function quickLook(header: RawHeader, settings: Settings): Request {
+  return readRequest(parseHeader(header), settings)
+}
+
+/** Is an opt-out asked for (RFC 2047 decoded, NFKC, case-insensitive; RFC 8689 section 5)? */
+export function readRequest(block: HeaderBlock, settings: Settings): Request {
+  const subjects = fieldsNamed(block, 'subject').map((field) => decodeWords(field.value).text)
+  const secure = subjects.some((subject) => subjectTags(subject, settings.category3.subjectTags).length > 0)
+  const tags = subjects.flatMap((subject) => subjectTags(subject, settings.override.tags))
+  if (tags.length > 0) {
+    return { by: 'subject-tag', where: 'subject', inherited: tags.every(({ inherited }) => inherited), secure }
+  }
+  const header = settings.override.tlsRequiredNo ? fieldsNamed(block, 'tls-required') : []
+  // RFC 8689 section 5: the only value is "No"
+  if (header.some((field) => /^no$/i.test(field.value.replace(/\([^()]*\)/g, '').trim()))) {
+    return { by: 'tls-required-no', where: 'header TLS-Required', inherited: false, secure }
+  }
+  return { by: null, where: '', inherited: false, secure }
+}
+
+/** Header facts about the sender, beside what the seam knows. */
+export function readSender(block: HeaderBlock, submission: Submission): SenderFacts {
+  const fromFields = fieldsNamed(block, 'from')
+  const lists = fromFields.map((field) => mailboxes(field.value))
+  const auto = fieldsNamed(block, 'auto-submitted')
+  const values = auto.map((field) => field.value.replace(/[;(].*$/s, '').trim().toLowerCase())
+  return {
+    ...submission,
+    fromFields: fromFields.length,
+    from: lists.some((list) => list === null) ? null : lists.flatMap((list) => list ?? []),
+    subjectFields: fieldsNamed(block, 'subject').length,
+    resent: block.fields.filter((field) => field.key.startsWith('resent-')).map((field) => field.name.slice(0, 40)),
+    list: fieldsNamed(block, 'list-id').length > 0,
+    autoSubmitted: values.find((value) => value !== 'no') ?? values[0] ?? null,
+  }
+}
