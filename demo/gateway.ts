@@ -2,7 +2,7 @@
  * The gateway as a process of its own: an instance directory made by `secure-mail init`, stock Haraka run on it, and
  * what can be seen of it from outside: its log, its audit events, its queue.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { packageRoot } from '../lib/package-root'
@@ -88,16 +88,12 @@ async function initByCommand(dir: string): Promise<void> {
   linkPlugin(dir)
 }
 
-/** Let Haraka find the plugin as this very build, not as another one that the package may hold. */
+/** Let Haraka find the plugin as this very build; `init` links the package, whose build may be another one. */
 function linkPlugin(dir: string): void {
   const link = path.join(dir, 'node_modules', 'haraka-plugin-secure-mail')
-  if (existsSync(link)) return
-  mkdirSync(path.dirname(link), { recursive: true })
-  if (BUILT === path.join(packageRoot(), 'dist')) {
-    symlinkSync(packageRoot(), link)
-    return
-  }
-  mkdirSync(link)
+  if (existsSync(link) && BUILT === path.join(packageRoot(), 'dist')) return
+  rmSync(link, { recursive: true, force: true })
+  mkdirSync(link, { recursive: true })
   const manifest = { name: 'haraka-plugin-secure-mail', main: path.join(BUILT, 'plugins', 'index.js') }
   writeFileSync(path.join(link, 'package.json'), JSON.stringify(manifest))
 }
