@@ -46,8 +46,6 @@ export type OtherResultType =
   | 'local-error'
   /** The map forbids delivery, or every MX host was our own. */
   | 'no-route'
-  /** The mail's time was up before it could be delivered (RFC 5321 section 4.5.4.1). */
-  | 'expired'
   /** The opt-out was refused and `override.refused` says so at once. */
   | 'optout-refused'
 

@@ -3,8 +3,8 @@
  * the end of `pre_send_trans_email`. Between the two lies every other plugin, so the seal compares the mail with the
  * one the verdict was about.
  */
-import { inspect, quickLook, type Inspection } from '../lib/gate'
-import type { Refusal, Submission, Verdict } from '../lib/gate/types'
+import { inspect, quickLook } from '../lib/gate'
+import type { Inspection, Refusal, Submission, Verdict } from '../lib/gate/types'
 import { isInternalDomain } from '../lib/policy/internal'
 import { contentDigest } from '../lib/message/digest'
 import { caseId } from '../lib/notify/case-id'
@@ -45,7 +45,7 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
   const external = transaction.rcpt_to.filter(
     (recipient) => !isInternalDomain(asciiDomain(recipient.host), settings.main.internalDomains),
   )
-  if (external.length === 0 || !quickLook(transaction.header.header_list.join(''), settings).requested) {
+  if (external.length === 0 || quickLook(transaction.header.header_list, settings).by === null) {
     decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
@@ -89,7 +89,7 @@ async function judgeOptOut(
   const { verdict } = inspection
   tellVerdict(runtime, notes, verdict)
   if (verdict.granted && verdict.by !== null) {
-    if (enforce && settings.override.stripTag) stripTag(transaction, inspection, settings.override.stripSigned)
+    if (enforce) stripTag(transaction, inspection)
     decisions.set(transaction, {
       notes: { ...notes, category: 1, grant: { by: verdict.by }, optOut: { requested: true, refusals: [] } },
       digestAtVerdict: contentDigest(await messageOf(transaction)),
@@ -138,10 +138,10 @@ async function refuse(
   return [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`]
 }
 
-/** Take the tag out of the raw subject, unless a signature covers it. A subject that cannot be edited surely stays. */
-function stripTag(transaction: Transaction, inspection: Inspection, stripSigned: boolean): void {
-  if (inspection.subjectSigned && !stripSigned) return
-  if (inspection.strippedSubject !== null) replaceSubject(transaction, inspection.strippedSubject)
+/** Take the tag out of the raw subject, where the gate found that it can be done and should be. */
+function stripTag(transaction: Transaction, { strippedSubject }: Inspection): void {
+  // the gate read bytes, one character each; Haraka's header list holds text
+  if (strippedSubject !== null) replaceSubject(transaction, Buffer.from(strippedSubject, 'latin1').toString('utf8'))
 }
 
 function tellVerdict(runtime: Runtime, notes: GateDecision['notes'], verdict: Verdict): void {
@@ -164,7 +164,7 @@ function tellVerdict(runtime: Runtime, notes: GateDecision['notes'], verdict: Ve
     action: verdict.granted ? 'optout-granted' : 'optout-refused',
     message: verdict.granted
       ? 'the opt-out is granted: public marker, nothing found, everything inspected'
-      : `the opt-out is refused: ${verdict.refusals.map((refusal) => `${refusal.code} (${refusal.where})`).join(', ')}`,
+      : `the opt-out is refused: ${refusals.join(', ')}`,
     outcome: verdict.granted ? 'success' : 'failure',
     optOut: { by: verdict.by, granted: verdict.granted, refusals },
     extra: {

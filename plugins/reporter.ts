@@ -7,7 +7,7 @@ import { decodeWords } from '../lib/message/encoded-words'
 import { headersForReport } from '../lib/message/report-headers'
 import { composeReport } from '../lib/notify/compose'
 import { causeKey, reportKindFor } from '../lib/notify/kinds'
-import { reportTarget } from '../lib/notify/target'
+import { reportTarget, type ReportTarget } from '../lib/notify/target'
 import type { ReportInput, ReportKind, ReportRecipient } from '../lib/notify/types'
 import { isTlsFailure, type Failure } from '../lib/failure'
 import type { Refusal } from '../lib/gate/types'
@@ -103,7 +103,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     if (target.kind === 'sender') {
       batch = { ...batch, recipients: batch.recipients.filter(({ address }) => target.recipients.includes(address)) }
     }
-    const report = await composeReport(reportInput(batch, target.to), {
+    const report = await composeReport(reportInput(batch, target), {
       templates: runtime.templates(),
     })
     await queueReport(haraka, target.to, report.message, {
@@ -141,8 +141,10 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     })
   }
 
-  function reportInput(batch: Batch, to: string): ReportInput {
+  function reportInput(batch: Batch, target: Exclude<ReportTarget, { kind: 'nobody' }>): ReportInput {
     const settings = runtime.settings()
+    const { to } = target
+    const publicTag = settings.public.subjectTags[0]
     const { facts, head } = batch.mail
     const headers = headersForReport(head)
     const valueOf = (name: string) => headers.find((header) => header.name === name)?.value
@@ -168,6 +170,8 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       optOut: { requested: optOut.requested, refusals: optOut.refusals },
       ...possible,
       optOutTag: settings.override.tags[0] ?? '',
+      ...(publicTag === undefined ? {} : { publicTag }),
+      ...(target.kind === 'postmaster' ? { postmaster: { why: whyPostmaster(facts), sender: facts.sender } } : {}),
       policySource: policySources(batch),
       reportingMta: runtime.hostname,
       ...(envid === undefined ? {} : { envid }),
@@ -263,6 +267,12 @@ function policySources(batch: Batch): string {
     requirement === undefined ? 'gate' : `${requirement.level} (${requirement.source})`,
   )
   return [...new Set(sources)].join(', ')
+}
+
+/** Why a report goes to the postmaster, as the report's text knows it. */
+function whyPostmaster(facts: ReportedMail['facts']): NonNullable<ReportInput['postmaster']>['why'] {
+  if (facts.kind !== 'mail') return 'report-about-report'
+  return facts.sender === '' ? 'null-sender' : 'notify'
 }
 
 function actionOf(kind: ReportKind): 'report-sent' | 'delay-notice-sent' {

@@ -21,6 +21,7 @@ import { openStore } from '../lib/store'
 import { secretKey } from '../lib/store/keys'
 import { recipientRecords, type RecipientRecords } from '../lib/store/recipients'
 import type { Store } from '../lib/store/types'
+import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
 import type { MailFacts } from './mail-facts'
 import { createReporter, type Reporter } from './reporter'
@@ -120,7 +121,9 @@ export async function openRuntime(
   const settings = () => watch.current()
   resolver = createResolver({ ...settings().dns, clock })
 
-  const store = await openStore(settings().store, clock)
+  const store = await openStore(settings().store, clock, (error) => {
+    reportError('store', error)
+  })
   const [sealKey, auditKey] = await Promise.all([secretKey(store, 'seal'), secretKey(store, 'audit')])
   const opened = openAudit({
     dir: settings().audit.dir,
@@ -135,6 +138,8 @@ export async function openRuntime(
     onError: (error) => plugin.logcrit(`secure-mail: the audit log cannot be written: ${error.message}`),
   })
   audit = opened
+
+  const sweeping = sweepNowAndThen(store, options.label, reportError)
 
   const deliverer = createDeliverer({
     settings,
@@ -189,6 +194,7 @@ export async function openRuntime(
       abort.abort()
     },
     async close() {
+      clearInterval(sweeping)
       watch.close()
       await deliverer.close()
       await resolver?.close()
@@ -208,6 +214,20 @@ function readTemplates(instanceDir: string): Templates {
   const loaded = loadTemplates(instanceDir)
   if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('; '))
   return loaded.templates
+}
+
+/** How often expired entries are removed from the store, in milliseconds. */
+const SWEEP_INTERVAL = 3_600_000
+
+/** Remove expired entries now and then; one process of several is enough. */
+function sweepNowAndThen(store: Store, label: string, reportError: Runtime['reportError']): NodeJS.Timeout | undefined {
+  if (label !== 'main' && label !== 'w1') return undefined
+  const timer = setInterval(() => {
+    background('store', reportError, async () => {
+      await store.sweep()
+    })
+  }, SWEEP_INTERVAL)
+  return timer.unref()
 }
 
 /** Where the instance is: Haraka sets `HARAKA` to the folder given with `-c`. */

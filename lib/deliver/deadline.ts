@@ -114,11 +114,10 @@ function asFinal(failure: Failure): Failure {
   return { ...failure, enhancedCode: failure.enhancedCode.replace(/^4\./u, '5.') }
 }
 
-/** RFC 3463 X.4.7, delivery time expired; what the last attempt met stays with it. */
+/** RFC 3463 X.4.7, delivery time expired; what the last attempt met stays the cause, and the sender is told of it. */
 function expired(failure: Failure): Failure {
   return {
     ...failure,
-    resultType: 'expired',
     enhancedCode: '5.4.7',
     publicText: `The mail could not be delivered in the time it had. The last attempt: ${failure.publicText}`,
     privateDetail: [`last: ${failure.resultType} ${failure.enhancedCode}`, failure.privateDetail]

@@ -51,7 +51,6 @@ const KIND_OF: Readonly<Record<ResultType, ReportKind>> = {
   'smtp-rejected': 'mailbox-refused',
   'smtp-deferred': 'expired',
   'local-error': 'expired',
-  expired: 'expired',
   'optout-refused': 'optout-refused',
 }
 

@@ -87,7 +87,7 @@ describe('deliver: deadlines', () => {
     )
     assert.equal(reportedAt, 23 * HOUR)
     assert.equal(attempts.at(-1), 23 * HOUR)
-    assert.equal(final.resultType, 'expired')
+    assert.equal(final.resultType, 'connection-failed')
     assert.equal(final.enhancedCode, '5.4.7')
     assert.match(final.privateDetail ?? '', /connection-failed 4\.4\.1/)
   })
@@ -101,7 +101,7 @@ describe('deliver: deadlines', () => {
       resultType: 'certificate-expired',
       code: '5.7.5',
     },
-    { name: 'greylisted for ever', meet: () => greylisted, at: 23 * HOUR, resultType: 'expired', code: '5.4.7' },
+    { name: 'greylisted for ever', meet: () => greylisted, at: 23 * HOUR, resultType: 'smtp-deferred', code: '5.4.7' },
     { name: 'no such user at once', meet: () => noUser, at: 0, resultType: 'smtp-rejected', code: '5.1.1' },
     {
       name: 'away, then no such user',
@@ -142,7 +142,7 @@ describe('deliver: deadlines', () => {
       name: 'our own disk, always',
       meet: () => failure('local-error', '4.3.0'),
       at: 23 * HOUR,
-      resultType: 'expired',
+      resultType: 'local-error',
       code: '5.4.7',
     },
   ]
@@ -257,7 +257,7 @@ describe('deliver: deadlines', () => {
         const row = met[lastOther + 1]
         const tlsUp = row !== undefined && played.reportedAt - row.at >= settings.ndr.tlsFailureAfter
         assert.ok(tlsUp || played.reportedAt === settings.ndr.undeliverableAfter)
-        assert.equal(played.failure.resultType === 'expired', lastOther === met.length - 1)
+        assert.equal(played.failure.enhancedCode === '5.4.7', lastOther === met.length - 1)
       }),
     )
   })

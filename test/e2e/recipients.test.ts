@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { isAsciiMessage, reportFor, type ReadReport, readReports } from './reports'
 import { startWorld, type World } from './world'
-import { assertNothingInClear, startCapture, type Capture } from '../internet/capture'
+import { assertNothingInClear } from '../internet/capture'
 import { sendWithPython } from '../internet/clients'
 import { startGateway, type Gateway } from '../internet/gateway'
 import { keeper } from '../internet/keeper'
@@ -16,13 +16,11 @@ for (const nodes of [0, 2]) {
     const keep = keeper()
     let world: World
     let gateway: Gateway
-    let capture: Capture
     let reports: ReadReport[]
 
     before(async function () {
       await requirePackages(this)
       world = await keep(startWorld())
-      capture = await keep(startCapture([world.port]))
       gateway = await keep(
         startGateway({
           nodes,
@@ -99,7 +97,7 @@ for (const nodes of [0, 2]) {
     })
 
     it('nothing of envelope or content was on the wire in clear text', async () => {
-      assertNothingInClear(await capture.connections(), [
+      assertNothingInClear(await world.capture.connections(), [
         SECRET,
         'a@good.test',
         'b@notls.test',

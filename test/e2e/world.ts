@@ -3,6 +3,7 @@
  * domain, where reports arrive. Every recipient listens on one port, on an address of its own.
  */
 import { createTestCa, type TestCa } from '../internet/ca'
+import { startCapture, type Capture } from '../internet/capture'
 import { startDns, type Dns, type Zone } from '../internet/dns'
 import { keeper } from '../internet/keeper'
 import { startPostfix, type Listener, type Postfix } from '../internet/postfix'
@@ -28,6 +29,8 @@ export interface World {
   ca: TestCa
   dns: Dns
   postfix: Postfix
+  /** Everything on the wire to and from recipients since before the first of them listened. */
+  capture: Capture
   /** Port of every recipient. */
   port: number
   /** `secure-mail.ini` for a gateway in this world; more sections and keys can follow. */
@@ -48,6 +51,7 @@ export async function startWorld(): Promise<World> {
   try {
     const ca = createTestCa()
     const port = await freePort(Object.values(HOSTS))
+    const capture = await keep(startCapture([port]))
     const dns = await keep(startDns({ zones: zones() }))
     const postfix = await keep(
       startPostfix({
@@ -71,7 +75,7 @@ export async function startWorld(): Promise<World> {
         ],
       }),
     )
-    return { ca, dns, postfix, port, settings: (more = '') => settings(ca, dns, port, more), stop: keep.stop }
+    return { ca, dns, postfix, capture, port, settings: (more = '') => settings(ca, dns, port, more), stop: keep.stop }
   } catch (error) {
     await keep.stop()
     throw error

@@ -27,7 +27,7 @@ describe('which report a failure leads to', () => {
     ['connection-failed', 'unreachable'],
     ['dns-error', 'unreachable'],
     ['smtp-deferred', 'expired'],
-    ['expired', 'expired'],
+    ['local-error', 'expired'],
     ['optout-refused', 'optout-refused'],
   ]
   for (const [resultType, kind] of rows) {
