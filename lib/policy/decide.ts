@@ -206,6 +206,8 @@ function enforced(mtaSts: MtaStsState): Requirement['sts'] {
 function underGrant(inputs: PolicyInputs, own: Own, base: Requirement): Requirement {
   if (inputs.grant === null || inputs.kind !== 'mail' || own.kind === 'internal') return base
   if (own.row?.override === 'never') return { ...base, overrideForbidden: true }
+  // RFC 8689 section 4.1: under REQUIRETLS an opt-out is ignored, so what the row asks for stays whole
+  if (inputs.requiretls) return base
   // a `none` row is there because TLS does not work there at all: an opt-out never asks for more than the row
   if (own.row?.level === 'none') return own.required
   const level = inputs.overrideMode === 'plaintext' ? 'none' : 'may'

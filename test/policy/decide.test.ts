@@ -227,6 +227,13 @@ const TABLE: Row[] = [
     'requiretls',
     { requiretls: true, dane: true },
   ],
+  [
+    'REQUIRETLS, grant, secure override=allow (RFC 8689 4.1)',
+    { requiretls: true, grant: TAG, map: mapOf(row({ level: 'secure', override: 'allow' })) },
+    'secure',
+    'map',
+    { requiretls: true },
+  ],
   ['REQUIRETLS keeps row secure', { requiretls: true, map: rowOf('secure') }, 'secure', 'map', { requiretls: true }],
   [
     'REQUIRETLS keeps row fingerprint',
