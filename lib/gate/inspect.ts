@@ -1,4 +1,5 @@
 /** One mail, read once: what it holds, whether its opt-out is granted, and which category it belongs to. */
+import { isUtf8 } from 'node:buffer'
 import { findCpr, maskCpr, type CprHit } from '../classify/cpr'
 import { readMarkers } from '../classify/markers'
 import { protectionOf } from '../classify/protection'
@@ -28,17 +29,27 @@ export function inspect(raw: Buffer, submission: Submission, settings: Settings,
   const { content, message } = readContent(raw, submission, settings, clock)
   const verdict = decide(content, rulesFrom(settings))
   const subject = fieldsNamed(message.header, 'subject')[0]
+  const subjectSigned = hasSubjectSignature(message.header.fields.map((field) => field.raw))
   const strip =
     verdict.granted &&
     verdict.by === 'subject-tag' &&
     settings.override.stripTag &&
-    (settings.override.stripSigned || !hasSubjectSignature(message.header.fields.map((field) => field.raw)))
+    (settings.override.stripSigned || !subjectSigned)
   return Promise.resolve({
     verdict,
     subject: subject === undefined ? null : maskCpr(decodeWords(subject.value).text, clock.now()),
     secureRequested: content.request.secure,
-    strippedSubject: strip && subject !== undefined ? removeSubjectTag(subject.raw, settings.override.tags) : null,
+    strippedSubject: strip && subject !== undefined ? stripped(subject.raw, settings.override.tags) : null,
+    subjectSigned,
   })
+}
+
+/** The new field as text: raw 8-bit fields (RFC 6532) are UTF-8, and stay as they are when they are anything else. */
+function stripped(raw: string, tags: readonly string[]): string | null {
+  const field = removeSubjectTag(raw, tags)
+  if (field === null || /^[\0-\x7f]*$/.test(field)) return field
+  const bytes = Buffer.from(field, 'latin1')
+  return isUtf8(bytes) ? bytes.toString('utf8') : null
 }
 
 /** The part of the configuration that `decide()` works by. */
@@ -102,12 +113,14 @@ function searchTexts(texts: readonly TextPiece[], isTimeUp: () => boolean, now: 
   const sensitive: Found['sensitive'] = []
   for (const piece of texts) {
     if (isTimeUp()) return { findings: findingsOf(best), persons: persons.size, sensitive, timeUp: true }
+    const place = placesIn(piece)
     for (const hit of findCpr(piece.text, now)) {
       if (hit.counts) persons.add(hit.digest)
       // one place and number once: a text may have been read in two ways
       const key = `${piece.where}\0${hit.digest}`
       const known = best.get(key)
-      if (known === undefined || known.hit.score < hit.score) best.set(key, { hit, where: placeOf(piece, hit) })
+      const where = place(hit.start)
+      if (known === undefined || known.hit.score < hit.score) best.set(key, { hit, where })
     }
     if (piece.role !== 'raw') sensitive.push(...findSensitive(piece.text).map(({ detail }) => ({ where: piece.where, detail })))
   }
@@ -124,8 +137,16 @@ function findingsOf(best: ReadonlyMap<string, { hit: CprHit; where: string }>): 
   }))
 }
 
-/** Plain text has lines that a sender can find again. */
-function placeOf(piece: TextPiece, hit: CprHit): string {
-  if (piece.role !== 'text') return piece.where
-  return `${piece.where} line ${piece.text.slice(0, hit.start).split('\n').length}`
+/** Plain text has lines that a sender can find again. Asked in order of place, so that counting is linear. */
+function placesIn(piece: TextPiece): (at: number) => string {
+  if (piece.role !== 'text') return () => piece.where
+  let line = 1
+  let counted = 0
+  return (at) => {
+    for (let lf = piece.text.indexOf('\n', counted); lf !== -1 && lf < at; lf = piece.text.indexOf('\n', counted)) {
+      line++
+      counted = lf + 1
+    }
+    return `${piece.where} line ${line}`
+  }
 }

@@ -11,8 +11,9 @@ import type { Request, SenderFacts, Submission } from './types'
  *
  * @param header the message, its header block, or its raw fields
  */
-export function quickLook(header: RawHeader, settings: Settings): Request {
-  return readRequest(parseHeader(header), settings)
+export function quickLook(header: RawHeader, settings: Settings): Request & { requested: boolean } {
+  const request = readRequest(parseHeader(header), settings)
+  return { ...request, requested: request.by !== null }
 }
 
 /** Is an opt-out asked for (RFC 2047 decoded, NFKC, case-insensitive; RFC 8689 section 5)? */

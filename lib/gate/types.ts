@@ -146,4 +146,6 @@ export interface Inspection {
    * nothing to change (not granted, not wanted, covered by a signature, or no sure way to do it).
    */
   strippedSubject: string | null
+  /** A DKIM or ARC signature covers the subject. */
+  subjectSigned: boolean
 }

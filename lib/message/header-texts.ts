@@ -4,7 +4,7 @@ import type { TextPiece, Uninspectable } from './message'
 
 /** Fields that machines write and only machines read: ids, traces, signatures. Everything else is searched. */
 const MACHINE =
-  /^(?:message-id|references|in-reply-to|received(?:-spf)?|return-path|date|resent-(?:date|message-id)|dkim-signature|domainkey-signature|arc-.*|authentication-results|mime-version|content-(?:type|transfer-encoding|disposition|id|length|md5)|thread-index|x-ms-.*|x-originating-ip|x-microsoft-.*|x-google-.*|x-mailer|user-agent|openpgp|autocrypt|msip_label.*|x-priority)$/
+  /^(?:message-id|references|in-reply-to|received(?:-spf)?|return-path|date|resent-(?:date|message-id)|dkim-signature|domainkey-signature|arc-.*|authentication-results|mime-version|content-(?:type|transfer-encoding|disposition|id|length|md5)|thread-index|x-ms-.*|x-originating-ip|x-microsoft-.*|x-google-.*|x-mailer|user-agent|openpgp|autocrypt|msip_label.*|sensitivity|x-priority)$/
 
 /**
  * The texts that stand in a header.

@@ -21,8 +21,8 @@ export interface HeaderBlock {
   problems: readonly string[]
 }
 
-/** A header as callers hold it: bytes (up to the first empty line), or the fields one by one with their folding. */
-export type RawHeader = Buffer | readonly string[]
+/** A header as callers hold it: bytes or text (up to the first empty line), or the fields one by one with their folding. */
+export type RawHeader = Buffer | string | readonly string[]
 
 /** Largest header block that is read, in bytes. */
 export const HEADER_BLOCK_LIMIT = 256 * 1024
@@ -50,10 +50,13 @@ export function headerExtent(raw: Buffer, start: number, limit: number): { end: 
 /**
  * Parse one header block.
  *
- * @param header bytes of the block (an empty line ends it), or the raw fields
+ * @param header the block (an empty line ends it), or the raw fields
  */
 export function parseHeader(header: RawHeader): HeaderBlock {
-  return Buffer.isBuffer(header) ? parseBytes(header) : parseLines(header.flatMap((field) => splitLines(field)))
+  if (Buffer.isBuffer(header)) return parseBytes(header)
+  if (typeof header !== 'string') return parseLines(header.flatMap((field) => splitLines(field)))
+  const end = /^\r?\n|\n\r?\n/.exec(header)?.index
+  return parseLines(splitLines(end === undefined ? header : header.slice(0, end + 1)))
 }
 
 /** All fields of one name, in order. */

@@ -1,0 +1,166 @@
+/** `secure-mail scan`: what the gate would say about a mail in a file, and why. */
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { createColors } from 'picocolors'
+import { systemClock, type Clock } from '../../lib/clock'
+import { formatProblem, loadConfig } from '../../lib/config'
+import type { Settings } from '../../lib/config/settings'
+import { inspect } from '../../lib/gate'
+import { domainListed, domainOf, mailboxes, normalAddress } from '../../lib/gate/addresses'
+import type { Refusal, Verdict } from '../../lib/gate/types'
+import { fieldsNamed, parseHeader } from '../../lib/message/header'
+import { findInstance } from '../instance'
+import type { CommonOptions, Io, RegisterCommand } from '../io'
+
+interface ScanOptions extends CommonOptions {
+  from?: string
+  to?: string
+}
+
+/** One line of `scan --json`; `docs/schema/scan.schema.json`. */
+export interface ScanReport {
+  file: string
+  category: Verdict['category']
+  override: { requested: boolean; by: Verdict['by']; granted: boolean; refusals: Refusal[] }
+  persons: number
+  findings: Verdict['findings']
+  markers: Verdict['markers']
+  protection: Verdict['protection']
+  uninspected: Verdict['uninspected']
+}
+
+/** Adds `scan`. */
+export const registerScan: RegisterCommand = scanWith(systemClock)
+
+/** @param clock nobody is born later */
+export function scanWith(clock: Clock): RegisterCommand {
+  return (program, io) => {
+    program
+      .command('scan')
+      .description("the gate's verdict on mails in files, with the place of everything that was found")
+      .argument('<file...>', 'mails as RFC 5322 files; - is standard input')
+      .option('--from <address>', 'envelope sender; without it the From of the message, taken as internal')
+      .option('--to <address>', 'envelope recipient; without it an external one')
+      .option('--json', 'print one line of JSON per file')
+      .addHelpText(
+        'after',
+        '\nNothing is sent, and no number that was found is shown.' +
+          '\nExit code: 0 ok, 1 an opt-out is refused or too many persons are named, 2 wrong call or configuration.',
+      )
+      .action(async (files: string[], _options: unknown, command: Command) => {
+        await scan(files, command.optsWithGlobals<ScanOptions>(), io, clock)
+      })
+  }
+}
+
+async function scan(files: readonly string[], options: ScanOptions, io: Io, clock: Clock): Promise<void> {
+  const wrong = [options.from, options.to].find((address) => address !== undefined && normalAddress(address) === null)
+  if (wrong !== undefined) {
+    fail(io, `${JSON.stringify(wrong)} is no mail address`)
+    return
+  }
+  const loaded = loadConfig(findInstance(options), clock)
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) fail(io, formatProblem(problem))
+    return
+  }
+  for (const file of files) {
+    const raw = await readMail(file, io)
+    if (typeof raw === 'string') {
+      fail(io, raw)
+      continue
+    }
+    const { report, badNews } = await scanOne(file, raw, options, loaded.settings, clock)
+    if (badNews && io.exitCode === 0) io.exitCode = 1
+    io.out(options.json === true ? `${JSON.stringify(report)}\n` : `${forPeople(report, loaded.settings, io.color)}\n`)
+  }
+}
+
+/** @returns the bytes, or one line that says why there are none */
+async function readMail(file: string, io: Io): Promise<Buffer | string> {
+  try {
+    return file === '-' ? await io.stdin() : await readFile(file)
+  } catch (error) {
+    return `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`
+  }
+}
+
+async function scanOne(
+  file: string,
+  raw: Buffer,
+  options: ScanOptions,
+  settings: Settings,
+  clock: Clock,
+): Promise<{ report: ScanReport; badNews: boolean }> {
+  const { mailFrom, internalDomains } = sideOf(raw, options, settings)
+  const submission = { authenticated: true, aclListed: false, mailFrom }
+  const own = { ...settings, main: { ...settings.main, internalDomains } }
+  const { verdict } = await inspect(raw, submission, own, clock)
+  const external = options.to === undefined || !domainListed(domainOf(options.to), settings.main.internalDomains)
+  const { category, requested, by, granted, refusals, ...found } = verdict
+  const tooMany = external && settings.category3.action !== 'off' && found.persons > settings.category3.persons
+  return {
+    report: { file, category, override: { requested, by, granted, refusals }, ...found },
+    badNews: (requested && !granted) || (tooMany && category !== 3),
+  }
+}
+
+/** Without `--from` the message is taken as one of our own: its From is the envelope sender, and internal. */
+function sideOf(raw: Buffer, options: ScanOptions, settings: Settings): { mailFrom: string; internalDomains: readonly string[] } {
+  const { internalDomains } = settings.main
+  if (options.from !== undefined) return { mailFrom: normalAddress(options.from) ?? '', internalDomains }
+  const from = fieldsNamed(parseHeader(raw), 'from')[0]
+  const mailFrom = (from === undefined ? null : mailboxes(from.value))?.[0]
+  if (mailFrom === undefined) return { mailFrom: '', internalDomains }
+  return { mailFrom, internalDomains: [...internalDomains, domainOf(mailFrom)] }
+}
+
+function fail(io: Io, problem: string): void {
+  io.err(`secure-mail: ${problem}\n`)
+  io.exitCode = 2
+}
+
+const CATEGORIES: Readonly<Record<Verdict['category'], string>> = {
+  1: '1 (may travel unencrypted)',
+  2: '2 (encrypted during transport)',
+  3: '3 (encrypted content)',
+}
+
+function forPeople(report: ScanReport, settings: Settings, color: boolean): string {
+  const paint = createColors(color)
+  const { override } = report
+  const optOut = !override.requested
+    ? 'not asked for'
+    : override.granted
+      ? paint.yellow(`granted (${override.by ?? ''})`)
+      : paint.red(`refused (${override.by ?? ''})`)
+  const limit = settings.category3.persons
+  const persons = report.persons > limit ? paint.red(`${report.persons} (more than ${limit})`) : String(report.persons)
+  return [
+    paint.bold(report.file),
+    ...block('category', [CATEGORIES[report.category]]),
+    ...block('opt-out', [optOut, ...override.refusals.map(({ code, where, detail }) => `${code}: ${where}: ${detail}`)]),
+    ...block('persons', [persons]),
+    ...block(
+      'CPR',
+      report.findings.map(({ masked, confidence, where, evidence }) => `${masked} ${confidence}: ${where} (${evidence.join(', ')})`),
+    ),
+    ...block(
+      'markers',
+      report.markers.map((marker) => `${marker.class}: ${marker.where ?? marker.source}: ${marker.value}`),
+    ),
+    ...block(
+      'encrypted',
+      report.protection.map(({ kind, where }) => `${kind}: ${where}`),
+    ),
+    ...block(
+      'not read',
+      report.uninspected.map(({ where, reason }) => `${where}: ${reason}`),
+    ),
+    '',
+  ].join('\n')
+}
+
+function block(title: string, lines: readonly string[]): string[] {
+  return lines.map((line, n) => `  ${(n === 0 ? title : '').padEnd(10)}  ${line}`)
+}
