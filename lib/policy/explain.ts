@@ -101,7 +101,8 @@ export function explainFindings(findings: Findings): PolicyReport {
 }
 
 function explainHost(findings: Findings, requirement: Requirement, found: HostFindings): MxReport {
-  const mxSecure = findings.mx.kind === 'hosts' && findings.mx.secure
+  const { mx } = findings
+  const mxSecure = mx.kind === 'hosts' && mx.secure
   const resolved = found.addresses.kind === 'addresses' ? found.addresses : undefined
   const answer = forHost(requirement, {
     host: found.host,
@@ -109,6 +110,7 @@ function explainHost(findings: Findings, requirement: Requirement, found: HostFi
     mxSecure,
     addressSecure: resolved !== undefined && (resolved.secure || resolved.secureAlias),
     tlsa: found.tlsa,
+    ...(mx.kind === 'hosts' && mx.secure ? { expandedDomain: mx.expandedDomain } : {}),
   })
   const hindrance = hindranceOf(found)
   const usable = answer.usable && hindrance === undefined
