@@ -1,102 +1,191 @@
 /** What single values cannot show: values that do not go together, files that are not there, choices that need a word. */
-import { readFileSync } from 'node:fs'
-import { X509Certificate } from 'node:crypto'
 import tls from 'node:tls'
-import { MS } from './values'
+import { certificateFileFault } from './pem'
 import { errorAt, warningAt } from './problem'
 import type { Places } from './read'
 import type { Values } from './schema'
 import type { ConfigProblem } from './settings'
+import { MS } from './values'
 
-/** Levels that may be the default. `none` needs a map row that says why; the others need a row that says with what. */
-const DEFAULT_LEVELS = ['may', 'encrypt', 'verify', 'secure', 'dane', 'dane-only']
+/** Tells of a problem with the keys named (`section.key`). */
+type Tell = (names: readonly string[], message: string) => void
+
+interface Tellers {
+  error: Tell
+  warning: Tell
+}
 
 /**
- * @param resolve makes a path of the file absolute (relative ones are below the instance)
+ * @param values every one valid by itself
+ * @param places where they were written
+ * @param file the instance's file, for problems with what nobody wrote
+ * @param resolve makes the path of a file absolute (relative ones are below the instance)
  */
-export function checkValues(values: Values, places: Places, resolve: (file: string) => string): ConfigProblem[] {
+export function checkValues(
+  values: Values,
+  places: Places,
+  file: string,
+  resolve: (path: string) => string,
+): ConfigProblem[] {
   const problems: ConfigProblem[] = []
-  const at = (name: string) => places.get(name) ?? { file: 'secure-mail.ini', line: 0 }
-  const error = (name: string, message: string) => problems.push(errorAt(at(name).file, at(name).line, message))
-  const warning = (name: string, message: string) => problems.push(warningAt(at(name).file, at(name).line, message))
-
-  const { main, ndr, delivery, tls: tlsValues, store, override } = values
-  if (!DEFAULT_LEVELS.includes(main.level)) {
-    error(
-      'main.level',
-      `level=${main.level} cannot be the default: it needs a row of its own in secure-mail.tls_policy`,
-    )
+  // the line to look at is one that somebody wrote; a default is nobody's mistake
+  const at = (names: readonly string[]) =>
+    names.map((name) => places.get(name)).find((place) => place?.file === file) ?? { file, line: 0 }
+  const tellers: Tellers = {
+    error(names, message) {
+      const place = at(names)
+      problems.push(errorAt(place.file, place.line, message))
+    },
+    warning(names, message) {
+      const place = at(names)
+      problems.push(warningAt(place.file, place.line, message))
+    },
   }
-  if (main.level === 'may' && main.mode === 'enforce') {
-    warning('main.level', 'level=may lets every mail go out in clear text where a partner offers no TLS')
-  }
-  if (main.internal_domains.length === 0) {
-    warning(
-      'main.internal_domains',
-      'internal_domains is empty: every recipient counts as external and nobody can use the opt-out',
-    )
-  }
-  checkDeadlines(ndr, error)
-  if (delivery.retry.some((wait) => wait < MS.s))
-    error('delivery.retry', 'retry: a wait of less than a second would be a busy loop')
-  if (tlsValues.min_version === 'TLSv1' || tlsValues.min_version === 'TLSv1.1') {
-    warning('tls.min_version', `min_version=${tlsValues.min_version} allows versions that are broken (RFC 8996)`)
-  }
-  if (tlsValues.ca_file !== undefined) {
-    const why = readCertificates(resolve(tlsValues.ca_file))
-    if (why !== undefined) error('tls.ca_file', `ca_file=${tlsValues.ca_file}: ${why}`)
-  }
-  if (tlsValues.ciphers !== undefined) {
-    const why = checkCiphers(tlsValues.ciphers)
-    if (why !== undefined) error('tls.ciphers', `ciphers: ${why}`)
-  }
-  if (store.engine === 'redis') {
-    error('store.engine', 'engine=redis is not in this version; use engine=lmdb')
-  }
-  if (override.tags.length === 0 && !override.tls_required_no) {
-    warning('override.tags', 'tags is empty: nobody can opt out')
-  }
+  checkMain(values, tellers)
+  checkTls(values, resolve, tellers)
+  checkOptOut(values, tellers)
+  checkDeadlines(values, tellers)
+  checkNotInThisVersion(values, tellers)
   return problems
 }
 
-function checkDeadlines(ndr: Values['ndr'], error: (name: string, message: string) => void): void {
-  if (ndr.undeliverable_after > 24 * MS.h) {
-    error('ndr.undeliverable_after', 'undeliverable_after is more than 24h: senders are promised a report within a day')
+function checkMain({ main, support, ndr }: Values, { error, warning }: Tellers): void {
+  if (main.level === 'none' || main.level === 'fingerprint') {
+    const why = main.level === 'none' ? 'mail never encrypted needs a row that says why' : 'it needs a row with match='
+    error(['main.level'], `level: ${main.level} cannot be the default, ${why} (secure-mail.tls_policy)`)
   }
-  if (ndr.tls_failure_after > ndr.undeliverable_after) {
-    error('ndr.tls_failure_after', 'tls_failure_after is later than undeliverable_after')
+  if (main.level === 'may' && main.mode === 'enforce') {
+    warning(['main.level'], 'level: with may every mail goes out in clear text where a partner offers no TLS')
   }
-  if (ndr.delay_notice_after > ndr.undeliverable_after) {
-    error('ndr.delay_notice_after', 'delay_notice_after is later than undeliverable_after')
+  if (main.internal_domains.length === 0) {
+    warning(
+      ['main.internal_domains'],
+      'internal_domains is empty: every recipient counts as external and nobody can use the opt-out',
+    )
   }
-  if (ndr.undeliverable_after < MS.s) error('ndr.undeliverable_after', 'undeliverable_after leaves no time to deliver')
-  if (ndr.coalesce > 10 * MS.m) error('ndr.coalesce', 'coalesce is more than 10m: reports would wait for nothing')
-  if (new Set(ndr.languages).size !== ndr.languages.length) error('ndr.languages', 'languages names a language twice')
-}
-
-/** @returns what is wrong with a PEM file of certificates, or undefined */
-export function readCertificates(file: string): string | undefined {
-  let pem: string
-  try {
-    pem = readFileSync(file, 'utf8')
-  } catch (cause) {
-    return `cannot be read (${cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)})`
+  if (support.address === undefined && support.phone === undefined) {
+    warning(['support.name'], '[support] has neither address nor phone: reports cannot say whom a sender may ask')
   }
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0) return 'holds no certificate in PEM form'
-  try {
-    for (const block of blocks) new X509Certificate(block)
-    return undefined
-  } catch {
-    return 'holds a certificate that cannot be parsed'
+  if (ndr.postmaster === undefined && main.internal_domains.every((domain) => domain.startsWith('.'))) {
+    warning(
+      ['ndr.postmaster'],
+      'postmaster is empty and no internal domain stands in for it: what cannot be reported to a sender is reported to nobody',
+    )
   }
 }
 
-function checkCiphers(ciphers: string): string | undefined {
+function checkTls(values: Values, resolve: (path: string) => string, { error, warning }: Tellers): void {
+  const { min_version, ca_file, ciphers } = values.tls
+  if (min_version === 'TLSv1' || min_version === 'TLSv1.1') {
+    // RFC 8996
+    warning(['tls.min_version'], `min_version: ${min_version} is deprecated and can be broken; use TLSv1.2 or TLSv1.3`)
+  }
+  if (ca_file !== undefined) {
+    const fault = certificateFileFault(resolve(ca_file))
+    if (fault !== undefined) error(['tls.ca_file'], `ca_file: ${ca_file}: ${fault}`)
+  }
+  if (ciphers !== undefined && !isCipherList(ciphers)) {
+    error(['tls.ciphers'], `ciphers: "${ciphers}" is no OpenSSL cipher list that selects anything`)
+  }
+}
+
+function isCipherList(ciphers: string): boolean {
   try {
     tls.createSecureContext({ ciphers })
-    return undefined
+    return true
   } catch {
-    return `"${ciphers}" is no OpenSSL cipher list that selects anything`
+    return false
+  }
+}
+
+function checkOptOut({ override, public: marks, category3 }: Values, { error, warning }: Tellers): void {
+  if (override.tags.length === 0 && !override.tls_required_no) {
+    warning(['override.tags'], 'tags is empty: nobody can opt out')
+  }
+  const markers = [marks.subject_tags, marks.headers, marks.purview_labels, marks.body_lines]
+  if (markers.every((list) => list.length === 0)) {
+    warning(
+      ['public.subject_tags', 'public.headers', 'public.purview_labels', 'public.body_lines'],
+      '[public] has no marker at all: no opt-out is ever granted',
+    )
+  }
+  if (marks.purview_labels.length > 0 && marks.purview_tenant === undefined) {
+    // a label of the same GUID in a foreign tenant is somebody else's word
+    error(['public.purview_labels'], 'purview_labels: labels count only with purview_tenant, which is empty')
+  }
+  const meanings: [string, readonly string[]][] = [
+    ['override.tags', override.tags],
+    ['public.subject_tags', marks.subject_tags],
+    ['category3.subject_tags', category3.subject_tags],
+  ]
+  const seen = new Map<string, string>()
+  for (const [name, tags] of meanings) {
+    for (const tag of new Set(tags.map(comparableTag))) {
+      const other = seen.get(tag)
+      if (other !== undefined) error([name, other], `the subject tag ${tag} is in ${other} and in ${name}`)
+      seen.set(tag, name)
+    }
+  }
+  const both = override.senders_allow.find((sender) => override.senders_deny.includes(sender))
+  if (both !== undefined) {
+    warning(['override.senders_deny'], `senders_deny: ${both} is in senders_allow as well; it is denied`)
+  }
+}
+
+/** Tags are found whatever their case and width (docs/opt-out.md). */
+function comparableTag(tag: string): string {
+  return tag.normalize('NFKC').toLowerCase()
+}
+
+function checkDeadlines({ ndr, delivery }: Values, { error, warning }: Tellers): void {
+  const { tls_failure_after, undeliverable_after, delay_notice_after } = ndr
+  if (undeliverable_after > 24 * MS.h) {
+    error(['ndr.undeliverable_after'], 'undeliverable_after: at most 24h, for senders are told within a day')
+  }
+  if (tls_failure_after > undeliverable_after) {
+    error(
+      ['ndr.tls_failure_after', 'ndr.undeliverable_after'],
+      'tls_failure_after is later than undeliverable_after: it must not be',
+    )
+  }
+  if (delay_notice_after > undeliverable_after) {
+    error(
+      ['ndr.delay_notice_after', 'ndr.undeliverable_after'],
+      'delay_notice_after is later than undeliverable_after: the notice would never be sent',
+    )
+  } else if (delay_notice_after > tls_failure_after) {
+    warning(
+      ['ndr.delay_notice_after', 'ndr.tls_failure_after'],
+      'delay_notice_after is later than tls_failure_after: mail that fails because of TLS is reported without a notice before',
+    )
+  }
+  if (ndr.coalesce > 10 * MS.m) error(['ndr.coalesce'], 'coalesce: at most 10m, or reports would wait for nothing')
+  if (new Set(ndr.languages).size !== ndr.languages.length) {
+    error(['ndr.languages'], 'languages names a language twice')
+  }
+  if (delivery.retry.some((wait) => wait < MS.s)) {
+    error(['delivery.retry'], 'retry: a wait of less than a second would be a busy loop')
+  }
+  if (delivery.retry[0] !== undefined && delivery.retry[0] > undeliverable_after) {
+    error(
+      ['delivery.retry', 'ndr.undeliverable_after'],
+      'retry: the first wait is longer than undeliverable_after: there would be one attempt only',
+    )
+  }
+}
+
+/** Settings that are understood and have no effect yet: better said than believed. */
+function checkNotInThisVersion({ store, category3, support, metrics }: Values, { error, warning }: Tellers): void {
+  if (store.engine === 'redis') error(['store.engine'], 'engine: redis is not in this version; use lmdb')
+  else if (store.redis_url !== undefined) warning(['store.redis_url'], 'redis_url has no effect with engine=lmdb')
+  if (category3.action === 'encrypt' || category3.action === 'ndr') {
+    // mail would go out that the postmaster believes to be held back or encrypted
+    error(['category3.action'], `action: ${category3.action} is not in this version; use notify or off`)
+  }
+  if (support.digest === 'daily') {
+    warning(['support.digest'], 'digest: daily is not in this version; no digest is sent')
+  }
+  if (metrics.listen !== undefined) {
+    warning(['metrics.listen'], 'listen: metrics are not in this version; nothing listens there')
   }
 }

@@ -4,7 +4,7 @@
  *
  * A line is empty, a comment (`;` or `#` as its first character), `[section]`, `key=value` or `key[]=value`. There are
  * no comments behind values: a value is everything behind the first `=`, without outer blanks. `key[]=` without a value
- * makes the list empty.
+ * makes the list empty. Lines are not continued.
  */
 import { errorAt } from './problem'
 import type { ConfigProblem } from './settings'
@@ -46,14 +46,19 @@ export function parseIni(text: string, file: string): Ini {
       }
       const pair = /^([^=[\]]+?)\s*(\[\s*\])?\s*=(.*)$/.exec(content)
       if (pair === null) {
-        ini.problems.push(errorAt(file, line, 'is neither "[section]" nor "key=value" nor a comment'))
+        ini.problems.push(errorAt(file, line, 'this line is neither "[section]" nor "key=value" nor a comment'))
         return
       }
       if (section === undefined) {
-        ini.problems.push(errorAt(file, line, 'stands before the first [section]'))
+        ini.problems.push(errorAt(file, line, 'this line stands before the first [section]'))
         return
       }
       const [, key = '', brackets, value = ''] = pair
+      if (value.trimEnd().endsWith('\\')) {
+        // Haraka's dialect joins such a line with the next; here half a value would be taken for the whole
+        ini.problems.push(errorAt(file, line, 'a line cannot be continued with \\: write the value in one line'))
+        return
+      }
       ini.entries.push({ section, key: key.trim(), list: brackets !== undefined, value: value.trim(), line })
     })
   return ini

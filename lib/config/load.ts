@@ -6,7 +6,8 @@ import { packageRoot } from '../package-root'
 import { buildSettings } from './build'
 import { checkValues } from './checks'
 import { parseIni, type Ini } from './ini'
-import { emptyMap, parsePolicyMap } from './policy-map'
+import { parsePolicyMap } from './policy-map'
+import { emptyMap } from './policy-map-lookup'
 import { errorAt, warningAt } from './problem'
 import { readValues } from './read'
 import type { ConfigProblem, Settings } from './settings'
@@ -14,6 +15,9 @@ import type { ConfigProblem, Settings } from './settings'
 /** Files below `config/` that are ours. */
 export const INI_FILE = 'secure-mail.ini'
 export const MAP_FILE = 'secure-mail.tls_policy'
+
+/** How problems name the instance's settings. */
+const INSTANCE_INI = `config/${INI_FILE}`
 
 export type LoadedConfig =
   | { ok: true; settings: Settings; /** Warnings only. */ problems: ConfigProblem[] }
@@ -27,13 +31,13 @@ export type LoadedConfig =
  */
 export function loadConfig(instanceDir: string | undefined, clock: Clock = systemClock): LoadedConfig {
   const problems: ConfigProblem[] = []
-  const defaults = readIni(path.join(packageRoot(), 'config', INI_FILE), `defaults/${INI_FILE}`, problems, 'required')
+  const defaults = readIni(path.join(packageRoot(), 'config', INI_FILE), `defaults/${INI_FILE}`, problems, undefined)
   if (defaults === undefined) return { ok: false, problems }
   const base = instanceDir ?? packageRoot()
   const instance =
     instanceDir === undefined
       ? undefined
-      : readIni(path.join(instanceDir, 'config', INI_FILE), `config/${INI_FILE}`, problems, 'optional')
+      : readIni(path.join(instanceDir, 'config', INI_FILE), INSTANCE_INI, problems, 'the defaults are used')
   const read = readValues(defaults, instance)
   problems.push(...read.problems)
   const resolve = (file: string) => path.resolve(base, file)
@@ -42,44 +46,42 @@ export function loadConfig(instanceDir: string | undefined, clock: Clock = syste
   if (!templates.ok) problems.push(...templates.problems)
   // single values that are wrong are told first; looking at several together needs all of them
   if (read.problems.length > 0) return { ok: false, problems }
-  problems.push(...checkValues(read.values, read.places, resolve))
+  problems.push(...checkValues(read.values, read.places, INSTANCE_INI, resolve))
   if (problems.some((problem) => problem.severity === 'error')) return { ok: false, problems }
   return { ok: true, settings: buildSettings(read.values, map, base), problems }
 }
 
-function readIni(
-  file: string,
-  shown: string,
-  problems: ConfigProblem[],
-  need: 'required' | 'optional',
-): Ini | undefined {
-  const text = readText(file, shown, problems, need)
+function readIni(file: string, shown: string, problems: ConfigProblem[], without: string | undefined): Ini | undefined {
+  const text = readText(file, shown, problems, without)
   return text === undefined ? undefined : parseIni(text, shown)
 }
 
 function readMap(instanceDir: string, resolve: (file: string) => string, now: number, problems: ConfigProblem[]) {
   const shown = `config/${MAP_FILE}`
-  const text = readText(path.join(instanceDir, shown), shown, problems, 'silent')
+  const text = readText(path.join(instanceDir, shown), shown, problems, 'there are no policy rows')
   if (text === undefined) return emptyMap
   const parsed = parsePolicyMap(text, shown, resolve, now)
   problems.push(...parsed.problems)
   return parsed.map
 }
 
-/** Read UTF-8. A file that is there and cannot be read is an error, never "no file". */
+/**
+ * Read UTF-8. A file that is there and cannot be read is an error, never "no file".
+ *
+ * @param without what holds when there is no such file; undefined = there must be one
+ */
 function readText(
   file: string,
   shown: string,
   problems: ConfigProblem[],
-  need: 'required' | 'optional' | 'silent',
+  without: string | undefined,
 ): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-    if (code === 'ENOENT' && need === 'silent') return undefined
-    if (code === 'ENOENT' && need === 'optional') {
-      problems.push(warningAt(shown, 0, 'there is no such file: the defaults are used'))
+    if (code === 'ENOENT' && without !== undefined) {
+      problems.push(warningAt(shown, 0, `there is no such file: ${without}`))
       return undefined
     }
     problems.push(errorAt(shown, 0, code.startsWith('ERR_ENCODING') ? 'is not UTF-8' : `cannot be read (${code})`))

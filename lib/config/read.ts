@@ -2,7 +2,7 @@
 import { nearest } from '../util/nearest'
 import type { Ini, IniEntry } from './ini'
 import { errorAt } from './problem'
-import { SCHEMA, SECONDS_KEYS, type ListSpec, type SectionName, type SingleSpec, type Values } from './schema'
+import { SCHEMA, type ListSpec, type SectionName, type SingleSpec, type Values } from './schema'
 import type { ConfigProblem } from './settings'
 
 type AnySpec = SingleSpec<unknown> | ListSpec<unknown>
@@ -40,8 +40,19 @@ function unknownSections(ini: Ini): ConfigProblem[] {
 }
 
 function meant(word: string, names: readonly string[]): string {
+  if (names.length === 0) return '; this section has no keys'
   const near = nearest(word, names)
   return near === undefined ? `; there are ${names.join(', ')}` : `; did you mean "${near}"?`
+}
+
+/** What an unknown key was likely meant to be: another of its section, or a key of another section. */
+function meantKey(key: string, section: string): string {
+  const here = Object.keys(SCHEMA[section as SectionName])
+  if (nearest(key, here) === undefined) {
+    const elsewhere = Object.entries(SCHEMA).find(([, keys]) => Object.hasOwn(keys, key))
+    if (elsewhere !== undefined) return `; it belongs in [${elsewhere[0]}]`
+  }
+  return meant(key, here)
 }
 
 /** One file: a later file's value replaces an earlier file's, a list as a whole. */
@@ -67,26 +78,14 @@ function readFile(
       if (spec.list) found.set(name, [])
     }
     if (spec.list && entry.value === '') continue
-    const parsed = spec.parse(withUnit(name, entry.value))
+    const parsed = spec.parse(entry.value)
     if (!parsed.ok) {
-      const near = spec.words === undefined ? undefined : nearest(entry.value, spec.words)
-      problems.push(
-        errorAt(
-          ini.file,
-          entry.line,
-          `${entry.key}: ${parsed.why}${near === undefined ? '' : `; did you mean "${near}"?`}`,
-        ),
-      )
+      problems.push(errorAt(ini.file, entry.line, `${entry.key}: ${parsed.why}`))
       continue
     }
     if (spec.list) (found.get(name) as unknown[]).push(parsed.value)
     else found.set(name, parsed.value)
   }
-}
-
-/** `max_seconds=10` says its unit in its name. */
-function withUnit(name: string, value: string): string {
-  return SECONDS_KEYS.has(name) && /^\d+$/.test(value) ? `${value}s` : value
 }
 
 function specOf(entry: IniEntry, file: string, problems: ConfigProblem[]): AnySpec | undefined {
@@ -99,7 +98,7 @@ function specOf(entry: IniEntry, file: string, problems: ConfigProblem[]): AnySp
       errorAt(
         file,
         entry.line,
-        `unknown key "${entry.key}" in [${entry.section}]${meant(entry.key, Object.keys(section))}`,
+        `unknown key "${entry.key}" in [${entry.section}]${meantKey(entry.key, entry.section)}`,
       ),
     )
     return undefined

@@ -11,26 +11,16 @@ import type { Parser } from './values'
 export interface SingleSpec<T> {
   list: false
   parse: Parser<T>
-  /** Valid words, for "did you mean". */
-  words?: readonly string[]
 }
 
 /** A key written `key[]=`, once per item; what an instance gives replaces the default list. */
 export interface ListSpec<T> {
   list: true
   parse: Parser<T>
-  words?: readonly string[]
 }
 
-const one = <T>(parse: Parser<T> & { words?: readonly string[] }): SingleSpec<T> => ({
-  list: false,
-  parse,
-  ...(parse.words === undefined ? {} : { words: parse.words }),
-})
+const one = <T>(parse: Parser<T>): SingleSpec<T> => ({ list: false, parse })
 const many = <T>(parse: Parser<T>): ListSpec<T> => ({ list: true, parse })
-
-const seconds = one(value.duration)
-const port = one(value.integer(1, 65535))
 
 export const SCHEMA = {
   main: {
@@ -67,7 +57,7 @@ export const SCHEMA = {
     max_parts: one(value.integer(1, 100_000)),
     max_depth: one(value.integer(1, 200)),
     max_bytes: one(value.size),
-    max_seconds: one(value.duration),
+    max_seconds: one(value.seconds),
     workers: one(value.integer(0, 64)),
   },
   category3: {
@@ -79,30 +69,30 @@ export const SCHEMA = {
     languages: one(value.commaList(value.choice('da', 'en'))),
     postmaster: one(value.optional(value.mailAddress)),
     dsn: one(value.choice('honour', 'advertise', 'ignore')),
-    tls_failure_after: seconds,
-    undeliverable_after: seconds,
-    delay_notice_after: seconds,
+    tls_failure_after: one(value.someTime),
+    undeliverable_after: one(value.someTime),
+    delay_notice_after: one(value.someTime),
     style: one(value.choice('report', 'plain')),
-    coalesce: seconds,
+    coalesce: one(value.duration),
   },
   delivery: {
-    port,
+    port: one(value.integer(1, 65535)),
     connections_per_destination: one(value.integer(1, 1000)),
     messages_per_connection: one(value.integer(1, 100_000)),
-    idle_seconds: one(value.duration),
-    retry: one(value.commaList(value.duration)),
+    idle_seconds: one(value.seconds),
+    retry: one(value.commaList(value.someTime)),
     paused: one(value.boolean),
     local_mx_ok: one(value.boolean),
     inet_prefer: one(value.choice('v4', 'v6', 'default')),
-    timeout_connect: seconds,
-    timeout_greeting: seconds,
-    timeout_helo: seconds,
-    timeout_starttls: seconds,
-    timeout_mail: seconds,
-    timeout_rcpt: seconds,
-    timeout_data: seconds,
-    timeout_data_block: seconds,
-    timeout_data_end: seconds,
+    timeout_connect: one(value.someTime),
+    timeout_greeting: one(value.someTime),
+    timeout_helo: one(value.someTime),
+    timeout_starttls: one(value.someTime),
+    timeout_mail: one(value.someTime),
+    timeout_rcpt: one(value.someTime),
+    timeout_data: one(value.someTime),
+    timeout_data_block: one(value.someTime),
+    timeout_data_end: one(value.someTime),
   },
   support: {
     name: one(value.optional(value.text)),
@@ -113,17 +103,22 @@ export const SCHEMA = {
   dns: {
     servers: many(value.serverAddress),
     trust_ad: one(value.choice('loopback', 'always', 'never')),
-    timeout: seconds,
+    timeout: one(value.someTime),
   },
   store: {
     engine: one(value.choice('lmdb', 'redis')),
     path: one(value.text),
-    redis_url: one(value.optional(value.text)),
+    redis_url: one(value.optional(value.redisUrl)),
   },
   audit: {
     dir: one(value.text),
     recipients: one(value.choice('domain+hmac', 'clear')),
-    keep_days: one(value.integer(1, 3660)),
+    keep_days: one(value.integer(0, 36_500)),
+  },
+  // TLS reporting (RFC 8460) has no settings yet; the section may stand there
+  tlsrpt: {},
+  metrics: {
+    listen: one(value.optional(value.listenAddress)),
   },
 } as const
 
@@ -134,6 +129,3 @@ type ValueOf<S> = S extends ListSpec<infer T> ? readonly T[] : S extends SingleS
 
 /** Typed values by section and key, as written in the file. */
 export type Values = { [S in SectionName]: { -readonly [K in keyof Schema[S]]: ValueOf<Schema[S][K]> } }
-
-/** Keys that may be written with a bare number of seconds as well, because their name says so. */
-export const SECONDS_KEYS: ReadonlySet<string> = new Set(['content.max_seconds', 'delivery.idle_seconds'])

@@ -4,6 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { parseIni } from './ini'
 import { errorAt, warningAt } from './problem'
 import type { ConfigProblem, Mode } from './settings'
 import { isStockTrue, readStockList, readStockSettings, readStockText, type StockSetting } from './stock'
@@ -37,9 +38,10 @@ const REPLACED_OUTBOUND: ReadonlyMap<string, string> = new Map([
 /**
  * What would undermine the plugin.
  *
- * @param mode log levels that show content are errors while enforcing, warnings while watching
+ * @param mode log levels that show content are errors while enforcing, warnings while watching; absent = as the
+ *   instance has it
  */
-export function undermining(instanceDir: string, mode: Mode = 'enforce'): ConfigProblem[] {
+export function undermining(instanceDir: string, mode: Mode = modeOf(instanceDir)): ConfigProblem[] {
   return [
     ...checkPlugins(instanceDir),
     ...checkFiles(instanceDir),
@@ -80,6 +82,15 @@ export function replacedSettings(instanceDir: string): ConfigProblem[] {
     }
   }
   return notes
+}
+
+/** The mode that the instance sets; whatever is not clearly `monitor` enforces. */
+function modeOf(instanceDir: string): Mode {
+  const { entries } = parseIni(readStockText(instanceDir, 'secure-mail.ini') ?? '', 'secure-mail.ini')
+  const monitor = entries.some(
+    ({ section, key, value }) => section === 'main' && key === 'mode' && value.toLowerCase() === 'monitor',
+  )
+  return monitor ? 'monitor' : 'enforce'
 }
 
 function checkPlugins(instanceDir: string): ConfigProblem[] {

@@ -1,6 +1,6 @@
 /** Parsers for single values: each takes the text of one value and says what is wrong with it in one clause. */
-import { isIP } from 'node:net'
-import { domainToASCII } from 'node:url'
+import { normaliseName, parseServer } from '../dns'
+import { nearest } from '../util/nearest'
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; why: string }
 export type Parser<T> = (text: string) => Parsed<T>
@@ -14,18 +14,28 @@ const MAX_DURATION = 366 * MS.d
 
 /** `90s 5m 4h 2d 500ms` to milliseconds. */
 export const duration: Parser<number> = (text) => {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text)
+  const match = /^(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)$/.exec(text)
   if (match === null) return bad(`"${text}" is no duration; write a number and a unit, like 90s, 5m, 4h or 2d`)
   const value = Math.round(Number(match[1]) * MS[match[2] as keyof typeof MS])
   return value <= MAX_DURATION ? good(value) : bad(`"${text}" is longer than a year`)
 }
 
-/** `200M`, `64K`, `1G` or plain bytes. */
+/** A duration that is not nothing: a time-out of 0 would fail everything, a wait of 0 never end. */
+export const someTime: Parser<number> = (text) => {
+  const parsed = duration(text)
+  return parsed.ok && parsed.value === 0 ? bad(`"${text}" is no time at all`) : parsed
+}
+
+/** A duration for keys whose name says the unit: a bare number is seconds. */
+export const seconds: Parser<number> = (text) => duration(/^\d+$/.test(text) ? `${text}s` : text)
+
+/** `200M`, `64K`, `1G` or plain bytes; at least one. */
 export const size: Parser<number> = (text) => {
-  const match = /^(\d+)\s*([KMG]?)B?$/i.exec(text)
-  if (match === null) return bad(`"${text}" is no size; write bytes, or a number with K, M or G`)
+  const match = /^(\d{1,15})\s*([KMG]?)$/i.exec(text)
+  if (match === null) return bad(`"${text}" is no size; write bytes, or a number with K, M or G, like 200M`)
   const factor = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }[(match[2] ?? '').toUpperCase() as '' | 'K' | 'M' | 'G']
   const value = Number(match[1]) * factor
+  if (value < 1) return bad(`"${text}" is no size at all`)
   return Number.isSafeInteger(value) ? good(value) : bad(`"${text}" is too large`)
 }
 
@@ -44,13 +54,14 @@ export const boolean: Parser<boolean> = (text) => {
   return bad(`"${text}" is neither true nor false`)
 }
 
-/** One of a few words. The message names the nearest through the caller, which knows them all. */
-export function choice<const T extends string>(...words: readonly T[]): Parser<T> & { words: readonly T[] } {
-  const parser: Parser<T> = (text) => {
+/** One of a few words, in any case. */
+export function choice<const T extends string>(...words: readonly T[]): Parser<T> {
+  return (text) => {
     const word = words.find((candidate) => candidate.toLowerCase() === text.toLowerCase())
-    return word === undefined ? bad(`"${text}" is none of ${words.join(', ')}`) : good(word)
+    if (word !== undefined) return good(word)
+    const near = nearest(text, words)
+    return bad(`"${text}" is none of ${words.join(', ')}${near === undefined ? '' : `; did you mean "${near}"?`}`)
   }
-  return Object.assign(parser, { words })
 }
 
 /** Any text without control characters, not empty. */
@@ -64,13 +75,14 @@ export function optional<T>(parser: Parser<T>): Parser<T | undefined> {
   return (value) => (value === '' ? good(undefined) : parser(value))
 }
 
-const LABELS =
-  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)(?:\.(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?))*$/
-
 /** A domain in U- or A-labels, to A-labels and lower case, without a final dot. */
 export const domain: Parser<string> = (value) => {
-  const ascii = domainToASCII(value.replace(/\.$/, '')).toLowerCase()
-  return LABELS.test(ascii) && !/^[\d.]+$/.test(ascii) ? good(ascii) : bad(`"${value}" is no domain name`)
+  const name = normaliseName(value)
+  // no top-level domain is a number (RFC 3696 section 2): such a name is an address, or part of one
+  if (name === null || name === '' || /(?:^|\.)\d+$/.test(name) || /(?:^|\.)-|-(?:\.|$)/.test(name)) {
+    return bad(`"${value}" is no domain name`)
+  }
+  return good(name)
 }
 
 /** `domain`, or `.domain` for its subdomains. */
@@ -103,17 +115,23 @@ export const guid: Parser<string> = (value) =>
     ? good(value.replace(/[{}]/g, '').toLowerCase())
     : bad(`"${value}" is no GUID`)
 
-/** `address`, `address:port`, `[v6]`, `[v6]:port`. */
-export const serverAddress: Parser<string> = (value) => {
-  if (isIP(value) !== 0) return good(value)
-  const match = /^(?:\[([0-9a-f:.%]+)\]|([\d.]+))(?::(\d{1,5}))?$/i.exec(value)
-  const host = match?.[1] ?? match?.[2]
-  const port = match?.[3] === undefined ? 53 : Number(match[3])
-  if (host === undefined || isIP(host) === 0 || port < 1 || port > 65535) {
-    return bad(`"${value}" is no address of a server; write 192.0.2.1, 192.0.2.1:53, 2001:db8::1 or [2001:db8::1]:53`)
-  }
-  return good(value)
-}
+/** `address`, `address:port`, `[v6]`, `[v6]:port` of a DNS server. */
+export const serverAddress: Parser<string> = (value) =>
+  parseServer(value) === null
+    ? bad(`"${value}" is no address of a server; write 192.0.2.1, 192.0.2.1:53, 2001:db8::1 or [2001:db8::1]:53`)
+    : good(value)
+
+/** `address:port` to listen on; DNS' port default would be wrong here, so the port must be there. */
+export const listenAddress: Parser<string> = (value) =>
+  /:\d+$/.test(value) && !/^[0-9a-f]*:[0-9a-f:]*$/i.test(value) && parseServer(value) !== null
+    ? good(value)
+    : bad(`"${value}" is no address and port; write 127.0.0.1:9100 or [::1]:9100`)
+
+/** `redis://`, `rediss://` (TLS) or `unix://`. */
+export const redisUrl: Parser<string> = (value) =>
+  /^(?:rediss?|unix):\/\/\S+$/.test(value) && URL.canParse(value)
+    ? good(value)
+    : bad('is no address of a Redis server; write redis://host:6379/0, rediss://host:6379/0 or unix:///path')
 
 /** A comma-separated list. */
 export function commaList<T>(parser: Parser<T>): Parser<readonly T[]> {
