@@ -7,6 +7,7 @@ import { createMeter } from './cpu'
 import { startDns } from './dns/client'
 import { DNS_ADDRESS } from './isolate'
 import { measure, type Load } from './measure'
+import { until } from './process'
 import { startRelay } from './relays'
 import { Unavailable, type Relay } from './relays/relay'
 import type { GroupResult } from './report'
@@ -16,6 +17,8 @@ import { startSink, type SinkProcess } from './sink/client'
 export const SESSIONS = 20
 /** Messages that go through an instance before the first one that counts. */
 const WARM_UP = 150
+/** Milliseconds that a relay may answer "later" after its start. */
+const READY_LIMIT = 20_000
 const SINK_ADDRESSES = { plain: '127.0.1.1', ec: '127.0.1.2', rsa: '127.0.1.3' } as const
 const RELAY_PORT = 2525
 
@@ -63,6 +66,19 @@ function lastLines(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-5).join('\n') : ''
 }
 
+/** Sends one message, again and again as long as the relay says "later": it may greet before its stores are open. */
+async function firstMessage(relay: Relay, sink: SinkProcess, load: Load): Promise<void> {
+  await until(`${relay.setup.id}: first message accepted`, READY_LIMIT, 250, async () => {
+    try {
+      await measure(relay, sink, load)
+      return true
+    } catch (error) {
+      if (/rejected: 4\d\d /.test(reasonOf(error))) return false
+      throw error
+    }
+  })
+}
+
 /** Starts everything that the groups need and sends the warm-up through it, one instance after the other. */
 async function startInstances(
   setup: ComparisonSetup,
@@ -77,6 +93,7 @@ async function startInstances(
       let relay: Relay | undefined
       try {
         relay = await start(item.instance, instances.size)
+        await firstMessage(relay, sink, loadOf({ ...group, size: 5120 }, item, 1))
         await measure(relay, sink, loadOf({ ...group, size: 5120 }, item, WARM_UP))
         instances.set(key, { ok: true, relay })
         setup.progress(`  ready: ${key} (${relay.version})`)

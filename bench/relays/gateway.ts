@@ -1,13 +1,33 @@
 /** This project's gateway as a relay, set up by its own `secure-mail init`, so that what users get is what is measured. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from '../../lib/package-root'
 import { must } from '../process'
-import { configure, harakaVersion, installHold, runHaraka } from './haraka'
+import { harakaVersion, installHold, runHaraka } from './haraka'
 import { Unavailable, type Relay, type RelaySetup } from './relay'
 
 /** The compiled command, beside the compiled benchmark. */
 const COMMAND = path.join(__dirname, '..', '..', 'bin', 'secure-mail.js')
+
+/** Domain of the senders: mail from it is the organisation's own. */
+const SENDER_DOMAIN = 'sender.bench.test'
+
+/** Rewrites a file of the instance's configuration. */
+function change(dir: string, file: string, how: (text: string) => string): void {
+  const name = path.join(dir, 'config', file)
+  writeFileSync(name, how(readFileSync(name, 'utf8')))
+}
+
+/**
+ * Puts a line at the beginning of a section; a new instance has all keys commented out, so nothing is set twice.
+ *
+ * @throws Error when there is no such section: the setting would be lost without a word
+ */
+function withLine(ini: string, section: string, line: string): string {
+  const header = `[${section}]\n`
+  if (!ini.includes(header)) throw new Error(`no section ${section} in a new instance's secure-mail.ini`)
+  return ini.replace(header, `${header}${line}\n`)
+}
 
 /**
  * A new instance with the defaults that users get; changed is only what the little Internet of the benchmark needs.
@@ -18,24 +38,21 @@ const COMMAND = path.join(__dirname, '..', '..', 'bin', 'secure-mail.js')
 export async function startGateway(setup: RelaySetup): Promise<Relay> {
   if (!existsSync(COMMAND)) throw new Unavailable('the secure-mail command is not built')
   const { dir } = setup
-  await must(process.execPath, [COMMAND, 'init', dir])
-  configure(dir, 'me', 'relay.bench.test')
-  configure(dir, 'smtp.ini', `listen=${setup.address}:${setup.port}`, `nodes=${setup.nodes}`)
-  configure(
-    dir,
-    'secure-mail.ini',
-    '[main]',
-    `level=${setup.id === 'gateway-verify' ? 'verify' : 'encrypt'}`,
-    'internal_domains[]=sender.bench.test',
-    '[tls]',
-    `ca_file=${setup.certificates.ca}`,
-    '[delivery]',
-    // Without it every MX on loopback is passed over, as in stock Haraka.
-    'local_mx_ok=true',
+  const listen = `${setup.address}:${setup.port}`
+  const init = ['init', dir, '--listen', listen, '--hostname', 'relay.bench.test', '--internal-domain', SENDER_DOMAIN]
+  await must(process.execPath, [COMMAND, ...init])
+  change(dir, 'smtp.ini', (text) => text.replace(/^nodes=.*$/m, '').concat(`\nnodes=${setup.nodes}\n`))
+  change(dir, 'secure-mail.ini', (text) =>
+    Object.entries({
+      main: `level=${setup.id === 'gateway-verify' ? 'verify' : 'encrypt'}`,
+      tls: `ca_file=${setup.certificates.ca}`,
+      // Without it every MX on loopback is passed over, as in stock Haraka.
+      delivery: 'local_mx_ok=true',
+    }).reduce((ini, [section, line]) => withLine(ini, section, line), text),
   )
   if (setup.hold) {
     installHold(dir)
-    appendFileSync(path.join(dir, 'config', 'plugins'), '\nbench_hold\n')
+    change(dir, 'plugins', (text) => `${text}\nbench_hold\n`)
   }
   const { version } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }
   return await runHaraka(setup, `secure-mail ${version} on ${harakaVersion()}`, {})
