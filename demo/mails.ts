@@ -35,7 +35,7 @@ const BENT = `bent@${HOME}`
 const TEXT = { text: 'Dear all,\n\nplease find our notes below.\n\nKind regards\n' }
 const NEWS = { text: 'Open house on 3 May, everybody is welcome. Programme: www.uni.example/open-house\n' }
 
-const CLINIC = 'reception@clinic.example'
+const CLINIC = 'info@clinic.example'
 /** A published test number that belongs to nobody. */
 const TEST_CPR = '070761-4285'
 
@@ -45,7 +45,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: ANNA,
     subject: 'Notes of our meeting',
-    asked: 'nothing special',
+    asked: 'nothing',
     body: TEXT,
     to: [
       {
@@ -58,14 +58,14 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: ANNA,
     subject: 'Appointment on Tuesday',
-    asked: 'nothing special',
+    asked: 'nothing',
     body: TEXT,
     to: [{ address: CLINIC, ...noTls, why: 'The clinic’s server cannot encrypt, so nothing was sent.' }],
   },
   {
     from: BENT,
     subject: 'Payment details',
-    asked: 'nothing special; the map says: check the bank’s certificate',
+    asked: 'nothing; a rule says: check the certificate',
     body: TEXT,
     to: [
       {
@@ -78,7 +78,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: BENT,
     subject: 'The case of Monday',
-    asked: 'nothing special; the map says: check the lawyer’s certificate',
+    asked: 'nothing; a rule says: check the certificate',
     body: TEXT,
     to: [
       {
@@ -91,7 +91,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: BENT,
     subject: 'Loan of the painting',
-    asked: 'nothing special',
+    asked: 'nothing',
     body: TEXT,
     to: [
       {
@@ -104,7 +104,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: ANNA,
     subject: 'Agenda',
-    asked: 'nothing special',
+    asked: 'nothing',
     body: TEXT,
     to: [
       {
@@ -117,7 +117,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: ANNA,
     subject: 'Are you there?',
-    asked: 'nothing special',
+    asked: 'nothing',
     body: TEXT,
     to: [
       {
@@ -130,11 +130,11 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: ANNA,
     subject: 'Hello',
-    asked: 'nothing special',
+    asked: 'nothing',
     body: TEXT,
     to: [
       {
-        address: 'info@misspelt.example',
+        address: 'info@mispelt.example',
         expected: { happens: 'reported', kind: 'domain-unknown' },
         why: 'The domain does not exist; reported at once.',
       },
@@ -183,7 +183,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
   {
     from: ANNA,
     subject: 'Minutes, to all three',
-    asked: 'nothing special; one mail, three recipients',
+    asked: 'nothing; one mail to three',
     body: TEXT,
     to: [
       {
@@ -192,7 +192,7 @@ const LIST: readonly Omit<DemoMail, 'number'>[] = [
         why: 'Each recipient is treated by itself.',
       },
       {
-        address: 'secretary@region.example',
+        address: 'bo@region.example',
         expected: { happens: 'encrypted', at: 'mx2.region.example' },
         why: 'Each recipient is treated by itself.',
       },

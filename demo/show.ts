@@ -10,9 +10,52 @@ export interface ShowOptions {
   width: number
 }
 
-const HEAD = ['#', 'Mail', 'From and to', 'Asked for', 'What happened', 'Protection', 'Why']
-/** Shares of the width; the borders and blanks take the rest. */
-const SHARES = [0, 0.16, 0.19, 0.14, 0.17, 0.1, 0.24]
+const MOST_COLUMNS = 150
+/** Below this there is no room for seven columns of whole words. */
+const ROOMY = 110
+
+type Colors = ReturnType<typeof pc.createColors>
+
+interface Layout {
+  head: readonly string[]
+  /** With the blanks beside the text, without the borders. */
+  widths: readonly number[]
+  cells(row: DemoRow, colors: Colors): string[]
+}
+
+const people = (row: DemoRow): string => `${row.from}\n→ ${row.to}`
+
+function wide(width: number): Layout {
+  const head = ['#', 'Mail', 'From and to', 'Asked for', 'What happened', 'Protection', 'Why']
+  const rest = Math.min(width, MOST_COLUMNS) - (head.length + 1) - 4 - 25 - 12
+  const share = (part: number) => Math.floor(rest * part)
+  return {
+    head,
+    widths: [4, share(0.21), 25, share(0.22), share(0.24), 12, share(0.33)],
+    cells: (row, colors) => [
+      String(row.mail),
+      row.subject,
+      people(row),
+      row.asked,
+      outcome(row, colors),
+      protection(row),
+      reason(row, colors),
+    ],
+  }
+}
+
+function narrow(width: number): Layout {
+  const head = ['#', 'Mail', 'What happened, and why']
+  return {
+    head,
+    widths: [4, 28, Math.max(30, width - (head.length + 1) - 4 - 28)],
+    cells: (row, colors) => [
+      String(row.mail),
+      `${row.subject}\n${people(row)}\nasked for: ${row.asked}`,
+      `${outcome(row, colors)}${row.tls === null ? '' : ` (${row.tls})`}\n${reason(row, colors)}`,
+    ],
+  }
+}
 
 /** All that the demo shows in the end. */
 export function showResult(result: DemoResult, options: ShowOptions): string {
@@ -26,41 +69,34 @@ export function showResult(result: DemoResult, options: ShowOptions): string {
 
 function table(rows: readonly DemoRow[], { color, width }: ShowOptions): string {
   const colors = pc.createColors(color)
-  const usable = Math.max(78, Math.min(width, 150)) - (HEAD.length + 1) - 4
+  const layout = width < ROOMY ? narrow(width) : wide(width)
   const grid = new Table({
-    head: HEAD.map((title) => colors.bold(title)),
-    colWidths: SHARES.map((share) => (share === 0 ? 4 : Math.floor(share * usable))),
+    head: layout.head.map((title) => colors.bold(title)),
+    colWidths: [...layout.widths],
     wordWrap: true,
-    wrapOnWordBoundary: true,
     style: { head: [], border: [] },
   })
-  for (const row of rows)
-    grid.push([
-      String(row.mail),
-      row.subject,
-      `${row.from} → ${row.to}`,
-      row.asked,
-      painted(row, colors),
-      protection(row),
-      row.ok ? row.why : colors.red(`NOT AS EXPECTED: ${row.problem ?? ''}`),
-    ])
+  for (const row of rows) grid.push(layout.cells(row, colors))
   return grid.toString()
 }
 
-function painted(row: DemoRow, colors: ReturnType<typeof pc.createColors>): string {
+function outcome(row: DemoRow, colors: Colors): string {
   switch (row.happened) {
     case 'encrypted':
       return colors.green('delivered, encrypted')
     case 'clear':
       return colors.yellow('delivered in clear text, as asked')
     case 'reported':
-      return `not sent; the sender was told: ${row.report ?? '?'}`
+      return `not sent; the sender was told why: ${(row.report ?? '?').replaceAll('-', ' ')}`
     case 'contradictory':
       return colors.red('several things at once')
     case 'nothing':
       return colors.red('nothing within the time')
   }
 }
+
+const reason = (row: DemoRow, colors: Colors): string =>
+  row.ok ? row.why : colors.red(`NOT AS EXPECTED: ${row.problem ?? ''}`)
 
 function protection(row: DemoRow): string {
   if (row.happened === 'clear') return 'none'
