@@ -8,12 +8,14 @@ import { registerDemo } from './commands/demo'
 import { registerInit } from './commands/init'
 import { registerNdr } from './commands/ndr'
 import { registerPolicy } from './commands/policy'
+import { registerScan } from './commands/scan'
 import type { Io, RegisterCommand } from './io'
 
 const COMMANDS: readonly RegisterCommand[] = [
   registerInit,
   registerCheckConfig,
   registerPolicy,
+  registerScan,
   registerNdr,
   registerDemo,
 ]

@@ -106,7 +106,11 @@ async function scanOne(
 }
 
 /** Without `--from` the message is taken as one of our own: its From is the envelope sender, and internal. */
-function sideOf(raw: Buffer, options: ScanOptions, settings: Settings): { mailFrom: string; internalDomains: readonly string[] } {
+function sideOf(
+  raw: Buffer,
+  options: ScanOptions,
+  settings: Settings,
+): { mailFrom: string; internalDomains: readonly string[] } {
   const { internalDomains } = settings.main
   if (options.from !== undefined) return { mailFrom: normalAddress(options.from) ?? '', internalDomains }
   const from = fieldsNamed(parseHeader(raw), 'from')[0]
@@ -139,11 +143,16 @@ function forPeople(report: ScanReport, settings: Settings, color: boolean): stri
   return [
     paint.bold(report.file),
     ...block('category', [CATEGORIES[report.category]]),
-    ...block('opt-out', [optOut, ...override.refusals.map(({ code, where, detail }) => `${code}: ${where}: ${detail}`)]),
+    ...block('opt-out', [
+      optOut,
+      ...override.refusals.map(({ code, where, detail }) => `${code}: ${where}: ${detail}`),
+    ]),
     ...block('persons', [persons]),
     ...block(
       'CPR',
-      report.findings.map(({ masked, confidence, where, evidence }) => `${masked} ${confidence}: ${where} (${evidence.join(', ')})`),
+      report.findings.map(
+        ({ masked, confidence, where, evidence }) => `${masked} ${confidence}: ${where} (${evidence.join(', ')})`,
+      ),
     ),
     ...block(
       'markers',
