@@ -44,7 +44,7 @@ export async function deliverMail(
   const pending = facts.recipients.filter((recipient) => recordOf(progress, recipient).state === 'pending')
   if (pending.length > 0) {
     if (facts.sealProblem !== null) tellSealProblem(context)
-    await deliverPending(context, unique(pending))
+    await tryPending(context, unique(pending))
   }
   const deferred = await judge(context)
   await reportFailed(context)
@@ -61,6 +61,32 @@ export function recordOf(progress: Progress, recipient: string): RecipientRecord
 
 function unique(recipients: readonly string[]): string[] {
   return [...new Set(recipients)]
+}
+
+/**
+ * An attempt that breaks off through an error of our own counts as one: whom it did not come to is deferred, so that
+ * the deadline also ends a mail that breaks us each time, and its sender is told.
+ */
+async function tryPending(context: AttemptContext, pending: readonly string[]): Promise<void> {
+  const { runtime, progress } = context
+  const before = new Map(pending.map((recipient) => [recipient, recordOf(progress, recipient).attempts]))
+  try {
+    await deliverPending(context, pending)
+  } catch (error) {
+    if (runtime.signal.aborted) throw error
+    runtime.reportError('delivery', error)
+    const untouched = pending.filter((recipient) => recordOf(progress, recipient).attempts === before.get(recipient))
+    const failure: Failure = {
+      resultType: 'local-error',
+      // RFC 3463 X.3.0: other mail system status
+      enhancedCode: '4.3.0',
+      publicText: 'the mail gateway met an error of its own',
+      privateDetail: error instanceof Error ? error.message : String(error),
+    }
+    const outcomes = untouched.map((recipient) => refusedOutcome(recipient, failure))
+    for (const outcome of outcomes) await note(context, outcome, [])
+    tellOutcomes(context, { outcomes, attempts: [] }, undefined)
+  }
 }
 
 /** Route, requirement per recipient, delivery per group of equal requirement. */

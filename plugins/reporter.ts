@@ -13,7 +13,9 @@ import { isTlsFailure, type Failure } from '../lib/failure'
 import type { Refusal } from '../lib/gate/types'
 import type { SecureMailNotes } from '../lib/store/notes'
 import type { RecipientRecord } from '../lib/store/types'
+import { withDeadline } from './guard'
 import { CODE, type HarakaAddress, type HarakaModules, type HMailItem, type Notes } from './haraka'
+import { HOOK_CHAIN_DEADLINE } from './hooks'
 import { recipientsLabel, type MailFacts } from './mail-facts'
 import { readHead, setAside } from './queued-mail'
 import { announceReport, type ReportPass } from './report-pass'
@@ -208,7 +210,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
 
   return {
     async notDelivered(facts, item, failed) {
-      if (facts.kind !== 'mail') return await undeliverableReport(facts, item, failed)
+      if (facts.kind !== 'mail') { await undeliverableReport(facts, item, failed); return; }
       const mail = await mailOf(facts, item)
       await Promise.all(
         [...groupByCause(failed)].map(([cause, group]) => {
@@ -305,7 +307,10 @@ function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'opt
   return { optOutPossible: true }
 }
 
-/** Hand a finished report to Haraka's queue. Resolves when it is written and synced there. */
+/**
+ * Hand a finished report to Haraka's queue. Resolves when it is written and synced there; rejects when that fails, or
+ * when other plugins keep it from getting there for so long that the mail it is about should try again.
+ */
 function queueReport(
   haraka: HarakaModules,
   to: string,
@@ -313,7 +318,7 @@ function queueReport(
   pass: Omit<ReportPass, 'kind'>,
 ): Promise<void> {
   const notes: Notes = new haraka.Notes({ skip_plugins: [], ...announceReport({ kind: 'report', ...pass }) })
-  return new Promise((resolve, reject) => {
+  const queued = new Promise<void>((resolve, reject) => {
     haraka.outbound.send_email(
       '<>',
       `<${to}>`,
@@ -325,4 +330,5 @@ function queueReport(
       { notes },
     )
   })
+  return withDeadline(queued, HOOK_CHAIN_DEADLINE, 'queueing the report')
 }

@@ -25,7 +25,7 @@ export function chooseRoute(
   switch (answer.code) {
     case CODE.ok: {
       const answers = Array.isArray(answer.message) ? (answer.message as unknown[]) : [answer.message]
-      const routes = answers.map((mx) => staticRoute(new haraka.outbound.net_utils.HarakaMx(mx), notes))
+      const routes = answers.map((mx) => staticRoute(haraka, mx, notes))
       const usable = routes.filter((route) => route !== null)
       const first = usable[0]
       if (first === undefined) return refused(false, `a get_mx plugin named a route that cannot be read for ${domain}`)
@@ -55,29 +55,58 @@ function hookText(message: unknown): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').slice(0, 200)
 }
 
-function staticRoute(mx: HarakaMx, notes: Notes): StaticRoute | null {
-  const host = mx.exchange?.toLowerCase().replace(/\.$/, '')
-  const path = typeof mx.path === 'string' && mx.path !== '' ? mx.path : undefined
-  if (path === undefined && (host === undefined || host === '')) return null
-  const ascii = host === undefined || isIP(host) ? host : domainToASCII(host)
-  if (path === undefined && ascii === '') return null
-  const helo = typeof notes.outbound_helo === 'string' ? notes.outbound_helo : mx.bind_helo
+/** What a plugin may say of a route, before anything of it is believed: the types of its fields are hope, not fact. */
+type Claimed = Readonly<Partial<Record<keyof HarakaMx, unknown>>>
+
+/**
+ * @param mx what the plugin answered: anything at all
+ * @returns null when no route can be made of it, or when a part of it could not be meant as it stands
+ */
+function staticRoute(haraka: Pick<HarakaModules, 'outbound'>, mx: unknown, notes: Notes): StaticRoute | null {
+  const claimed = readMx(haraka, mx)
+  if (claimed === null) return null
+  const { bind, auth_user: user, auth_pass: pass, auth_type: type } = claimed
+  const path = typeof claimed.path === 'string' && /^[^\0]+$/.test(claimed.path) ? claimed.path : undefined
+  const host = hostOf(claimed.exchange)
+  const port = claimed.port === undefined ? undefined : Number(claimed.port)
+  const helo = notes.outbound_helo === undefined ? claimed.bind_helo : notes.outbound_helo
+  if (path === undefined && host === undefined) return null
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535)) return null
+  if (bind !== undefined && (typeof bind !== 'string' || isIP(bind) === 0)) return null
+  // it goes into a command line: RFC 5321 section 4.1.1.1
+  if (helo !== undefined && word(helo) === undefined) return null
+  if (![user, pass, type].every((text) => text === undefined || typeof text === 'string')) return null
   return {
-    ...(path === undefined ? { host: ascii } : { path }),
-    ...(mx.port === undefined ? {} : { port: Number(mx.port) }),
-    lmtp: mx.using_lmtp === true,
-    ...(mx.bind === undefined ? {} : { bind: mx.bind }),
-    ...(helo === undefined ? {} : { bindHelo: helo }),
-    ...(mx.auth_user === undefined
-      ? {}
-      : {
-          auth: {
-            user: mx.auth_user,
-            pass: mx.auth_pass ?? '',
-            ...(mx.auth_type === undefined ? {} : { type: mx.auth_type }),
-          },
-        }),
+    ...(path === undefined ? { host } : { path }),
+    ...(port === undefined ? {} : { port }),
+    lmtp: claimed.using_lmtp === true,
+    ...(bind === undefined ? {} : { bind }),
+    ...(helo === undefined ? {} : { bindHelo: word(helo) }),
+    ...(typeof user === 'string'
+      ? { auth: { user, pass: typeof pass === 'string' ? pass : '', ...(typeof type === 'string' ? { type } : {}) } }
+      : {}),
   }
+}
+
+function readMx(haraka: Pick<HarakaModules, 'outbound'>, mx: unknown): Claimed | null {
+  try {
+    return new haraka.outbound.net_utils.HarakaMx(mx)
+  } catch {
+    // Haraka's own class throws at null and at URLs that are none
+    return null
+  }
+}
+
+/** A host name in A-labels, or an address. */
+function hostOf(exchange: unknown): string | undefined {
+  const name = word(exchange)?.toLowerCase().replace(/\.$/, '')
+  if (name === undefined || name === '') return undefined
+  return isIP(name) === 0 ? domainToASCII(name) || undefined : name
+}
+
+/** A non-empty text without blanks and control characters. */
+function word(text: unknown): string | undefined {
+  return typeof text === 'string' && text !== '' && !/[\p{Cc}\s]/u.test(text) ? text : undefined
 }
 
 /** A unix socket, or LMTP on a loopback address: the mail does not leave the machine. */

@@ -8,7 +8,8 @@ class FakeMx {
     if (typeof mx === 'string') {
       const [exchange, port] = mx.split(':')
       Object.assign(this, { exchange, ...(port === undefined ? {} : { port: Number(port) }) })
-    } else Object.assign(this, mx)
+    } else if (mx === null) throw new TypeError('null, as the real one throws')
+    else Object.assign(this, mx)
   }
 }
 const haraka = {
@@ -85,6 +86,41 @@ describe('route from the get_mx hooks', () => {
       assert.equal(chosen.failure.enhancedCode, enhanced)
     })
   }
+
+  it('whatever a plugin answers, nothing is thrown and no half-read route is used', () => {
+    const good = { exchange: 'relay.example.dk' }
+    const bad: unknown[] = [
+      undefined,
+      null,
+      42,
+      '',
+      [],
+      [null],
+      { exchange: 7 },
+      { exchange: 'a b' },
+      { exchange: 'a\r\nRCPT TO:<x@y>' },
+      { exchange: {} },
+      { path: 7 },
+      { ...good, port: 'x' },
+      { ...good, port: 0 },
+      { ...good, port: 65_536 },
+      { ...good, bind: 'nowhere' },
+      { ...good, bind: {} },
+      { ...good, bind_helo: 'x\r\nMAIL FROM:<>' },
+      { ...good, bind_helo: 5 },
+      { ...good, auth_user: {} },
+      { ...good, auth_user: 'u', auth_pass: 5 },
+    ]
+    for (const message of bad) {
+      const chosen = choose(CODE.ok, message)
+      assert.ok(chosen.kind === 'refused', JSON.stringify(message))
+      assert.equal(chosen.failure.enhancedCode, '4.4.4')
+    }
+    assert.equal(choose(CODE.ok, good, { outbound_helo: 'x\r\nMAIL FROM:<>' }).kind, 'refused')
+    // what can be read of a list is used
+    const chosen = choose(CODE.ok, [{ exchange: 7 }, good])
+    assert.ok(chosen.kind === 'deliver' && chosen.routes?.length === 1)
+  })
 
   it('text of another plugin cannot carry line breaks into logs and reports', () => {
     const chosen = choose(CODE.deny, 'a\r\nX: y')
