@@ -76,7 +76,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     write('secure-mail.ini', options.settings)
     if (options.tlsPolicy !== undefined) write('secure-mail.tls_policy', options.tlsPolicy)
     for (const [name, text] of Object.entries(options.files ?? {})) write(name, text)
-    return running({ dir, address, port, write, env: options.env ?? {}, remove: () => temporary.remove() })
+    const { env = {}, nodes = 0 } = options
+    return running({ dir, address, port, nodes, env, write, remove: () => temporary.remove() })
   } catch (error) {
     temporary.remove()
     throw error
@@ -112,6 +113,7 @@ interface Place {
   dir: string
   address: string
   port: number
+  nodes: number
   env: NonNullable<GatewayOptions['env']>
   write: (name: string, text: string) => void
   remove: () => void
@@ -130,6 +132,7 @@ function running(place: Place): Gateway {
     return haraka
   }
   const begin = async () => {
+    const started = startsRecorded(dir)
     const process = spawn()
     await until(
       'the gateway greets',
@@ -139,6 +142,13 @@ function running(place: Place): Gateway {
       },
       { limit: 30_000, every: 100, detail: () => log().slice(-4_000) },
     )
+    // The greeting comes before the store is open; until then mail is answered with 451. Each delivering process
+    // records when it is ready; a log kept elsewhere is not waited for any longer than this.
+    if (!hasPlugin(dir)) return
+    const awaited = started + Math.max(1, place.nodes)
+    await until('all processes are ready', () => startsRecorded(dir) >= awaited || process.ended(), {
+      limit: 5_000,
+    }).catch(() => undefined)
   }
   const halt = async () => {
     await haraka?.stop({ signal: 'SIGINT', grace: 20_000 })
@@ -192,6 +202,14 @@ async function greets(address: string, port: number): Promise<boolean> {
     socket.once('close', () => answer(false))
   })
 }
+
+const hasPlugin = (dir: string): boolean =>
+  /^secure-mail$/m.test(readFileSync(path.join(dir, 'config', 'plugins'), 'utf8'))
+
+/** How many times a delivering process has recorded that it is ready. */
+const startsRecorded = (dir: string): number =>
+  readEvents(path.join(dir, 'audit'), 'config-loaded').filter(({ message }) => String(message).startsWith('started'))
+    .length
 
 function readEvents(dir: string, action: string | undefined): AuditLine[] {
   const lines = listFiles(dir)

@@ -67,6 +67,33 @@ for (const nodes of [0, 2]) {
   })
 }
 
+for (const nodes of [0, 2]) {
+  describe(`internet: our own gateway, nodes=${nodes}`, function () {
+    this.timeout(60_000)
+    const keep = keeper()
+    after(() => keep.stop())
+
+    it('takes mail as soon as it is started, also after a restart, and says so in its audit log', async () => {
+      const settings = '[main]\ninternal_domains[]=uni.test\n[delivery]\npaused=true\n'
+      const gateway = await keep(startGateway({ nodes, settings }))
+      for (const queued of [1, 2]) {
+        const sent = await sendWithPython({ server: gateway.server, from: 'a@uni.test', to: ['b@partner.test'] })
+        assert.equal(sent.code, 0, sent.transcript)
+        assert.equal(gateway.queue().length, queued)
+        assert.equal(gateway.events('message-accepted').length, queued)
+        if (queued === 1) await gateway.restart()
+      }
+    })
+
+    it('sees another plugin beside ours', async () => {
+      const source = "exports.hook_mail = (next, connection, [from]) => next(from.user === 'x' ? DENY : CONT, 'not x')"
+      const gateway = await keep(startGateway({ nodes, plugins: [{ name: 'not_x', source }] }))
+      const sent = await sendWithPython({ server: gateway.server, from: 'x@uni.test', to: ['b@partner.test'] })
+      assert.match(sent.reply, /^550 .*not x/)
+    })
+  })
+}
+
 describe('internet: instances that do not start', function () {
   this.timeout(60_000)
   const keep = keeper()
@@ -81,6 +108,13 @@ describe('internet: instances that do not start', function () {
     assert.equal(code, 7)
     assert.match(output, /no!/)
     await assert.rejects(gateway.start(), /the gateway ended/)
+  })
+
+  it('a wrong setting of ours is a refusal', async () => {
+    const gateway = await keep(prepareGateway({ settings: '[main]\nmode=enfoce\n' }))
+    const { code, output } = await gateway.startExpectingRefusal()
+    assert.notEqual(code, 0)
+    assert.match(output, /secure-mail\.ini:2: .*enforce/)
   })
 
   it('a plugin line can be taken away', async () => {
