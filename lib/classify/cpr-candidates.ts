@@ -23,7 +23,7 @@ export interface Candidates {
   contiguous: number
 }
 
-const DASH = String.raw`\-\u2010-\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\ufffd`
+const DASH = String.raw`\-\u2010-\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\x96\x97\ufffd`
 const SPACE = String.raw`\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000`
 const WEAK = String.raw`./_,:\u00b7\u2022\u2219\\`
 const CELL = String.raw`|;\x07`

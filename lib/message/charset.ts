@@ -52,6 +52,8 @@ export function decodeUnlabelled(bytes: Buffer): string {
 }
 
 function decodeByLabel(bytes: Buffer, charset: string): string {
+  // Encoding standard: these labels all mean Windows-1252, which Node 20's own TextDecoder takes for Latin-1
+  if (/^(?:latin-?1|iso[-_]?8859[-_]1|(?:windows-|cp-?)1252)$/.test(charset)) return iconv.decode(bytes, 'windows-1252')
   try {
     return new TextDecoder(charset).decode(bytes)
   } catch {

@@ -1,4 +1,5 @@
 /** Character references of HTML, as far as they can stand in or between numbers and words of this house. */
+import iconv from 'iconv-lite'
 
 const NAMED: Readonly<Record<string, string>> = {
   amp: '&',
@@ -112,16 +113,14 @@ const NAMED: Readonly<Record<string, string>> = {
 
 const REFERENCE = /&(?:#[xX]([0-9a-fA-F]{1,8})|#([0-9]{1,9})|([A-Za-z][A-Za-z0-9]{1,30}));?/g
 
-/** Windows-1252 meaning of the numbers 128-159 (HTML standard, section 13.2.5.80). */
-const C1 = new TextDecoder('windows-1252')
-
 /** Replace character references; what is not known stays as it is written. */
 export function decodeEntities(text: string): string {
   if (!text.includes('&')) return text
   return text.replace(REFERENCE, (whole, hex?: string, decimal?: string, name?: string) => {
     if (name !== undefined) return Object.hasOwn(NAMED, name) ? (NAMED[name] ?? whole) : whole
     const code = hex !== undefined ? Number.parseInt(hex, 16) : Number(decimal)
-    if (code >= 0x80 && code <= 0x9f) return C1.decode(Buffer.of(code))
+    // HTML standard, section 13.2.5.80: the C1 numbers mean Windows-1252
+    if (code >= 0x80 && code <= 0x9f) return iconv.decode(Buffer.of(code), 'windows-1252')
     if (code === 0 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return '\ufffd'
     return String.fromCodePoint(code)
   })

@@ -10,6 +10,8 @@ export interface HtmlText {
   all: string
   /** What surely is seen and not quoted; whatever might be hidden is left out. */
   visible: string
+  /** `all` without any break, when styles may show blocks in one line; null when none do. */
+  joined: string | null
   /** The rest of the source, one text each. */
   hidden: readonly { what: 'comment' | 'attribute' | 'script' | 'style'; text: string }[]
   /** Content ids that `cid:` URLs name, lower case. */
@@ -77,6 +79,8 @@ class Reader {
   /** The element whose end tag shows text again, and how many of its kind are open inside. */
   #unseen: { name: string; open: number } | null = null
   #quoted = false
+  readonly #joined: string[] = []
+  #runsOn = false
   #styleSheetHides = false
   #preformatted = 0
 
@@ -86,7 +90,9 @@ class Reader {
 
   read(source: string): void {
     // a style sheet that hides something may hide anything that has a class or an id
-    this.#styleSheetHides = HIDING_STYLE_SHEET.test(styleSheets(source))
+    const sheets = styleSheets(source)
+    this.#styleSheetHides = HIDING_STYLE_SHEET.test(sheets)
+    this.#runsOn ||= RUNS_ON.test(sheets)
     let at = 0
     while (at < source.length) {
       const open = source.indexOf('<', at)
@@ -101,6 +107,7 @@ class Reader {
     return {
       all: this.#all.text(),
       visible: this.#visible.text(),
+      joined: this.#runsOn ? this.#joined.join('') : null,
       hidden: this.#hidden,
       cids: [...this.#cids],
       dataUrls: this.#dataUrls,
@@ -139,7 +146,8 @@ class Reader {
     this.#attributes(tag.attributes)
     const { name } = tag
     const style = tag.attributes.find((attribute) => attribute.name === 'style')?.value ?? ''
-    this.#breaks(name, isEnd, style)
+    this.#runsOn ||= RUNS_ON.test(style)
+    this.#breaks(name, isEnd)
     if (name === 'pre') this.#preformatted = Math.max(0, this.#preformatted + (isEnd ? -1 : 1))
     this.#seen(name, isEnd, tag.attributes, style)
     if (isEnd || (name !== 'script' && name !== 'style')) return tag.end
@@ -150,12 +158,12 @@ class Reader {
     return end
   }
 
-  #breaks(name: string, isEnd: boolean, style: string): void {
+  #breaks(name: string, isEnd: boolean): void {
     for (const flow of [this.#all, this.#visible]) {
       if (name === 'table') flow.table(isEnd)
       if (name === 'tr') flow.row()
       if (name === 'td' || name === 'th') flow.cell(isEnd)
-      if (BLOCK.has(name) && !RUNS_ON.test(style)) flow.line()
+      if (BLOCK.has(name)) flow.line()
     }
     if (name === 'bdo') this.#problems.add('the direction of the text is overridden')
   }
@@ -186,6 +194,7 @@ class Reader {
     const text = decodeEntities(this.#preformatted > 0 ? source : source.replace(/[ \t\r\n\f]+/g, ' '))
     if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) this.#problems.add('the direction of the text is overridden')
     this.#all.add(text)
+    this.#joined.push(text)
     if (this.#unseen === null && !this.#quoted) this.#visible.add(text)
   }
 
@@ -254,14 +263,15 @@ class Flow {
       if (text !== '' && this.#pending === 'none' && this.#cell === this.#written) this.#pieces.push(text)
       return
     }
+    const first = this.#pieces.length === 0
     if (this.#pending === 'row') {
-      this.#pieces.push('\n')
+      if (!first) this.#pieces.push('\n')
       this.#written = 0
     }
     if (this.#cell > this.#written) {
       this.#pieces.push('\t'.repeat(this.#written === -1 ? 0 : this.#cell - this.#written))
       this.#written = this.#cell
-    } else if (this.#pending === 'line') this.#pieces.push('\n')
+    } else if (this.#pending === 'line' && !first) this.#pieces.push('\n')
     this.#pending = 'none'
     this.#pieces.push(text)
   }

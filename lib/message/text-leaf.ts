@@ -68,6 +68,7 @@ export function encodedBlock(text: string): string | null {
 function htmlTexts(html: HtmlText, where: string): TextPiece[] {
   const texts: TextPiece[] = [{ where, role: 'html', text: html.all }]
   if (html.visible !== html.all) texts.push({ where, role: 'html', text: html.visible })
+  if (html.joined !== null) texts.push({ where, role: 'html', text: html.joined })
   for (const what of ['attribute', 'comment', 'script', 'style'] as const) {
     const found = html.hidden.filter((hidden) => hidden.what === what).map((hidden) => hidden.text)
     if (found.length > 0) texts.push({ where: `${where} (${what})`, role: 'hidden', text: unixLines(found.join('\n')) })
