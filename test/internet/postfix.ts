@@ -4,9 +4,10 @@
  * is stored by Postfix' own virtual(8) in maildirs, one per domain.
  */
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import type { CertificateFiles } from './ca'
-import { accepts, run, start, temporaryDirectory, until, watchGroup } from '../../demo/processes'
+import { run, start, temporaryDirectory, until, watchGroup } from '../../demo/processes'
 
 export type Profile =
   /** STARTTLS with whatever certificate is given: what makes it good, expired, ... is the certificate. */
@@ -108,7 +109,7 @@ export async function startPostfix(options: { port: number; listeners: readonly 
     )
     forget = watchGroup(pid)
     for (const { address } of options.listeners)
-      await until(`Postfix listens on ${address}`, () => accepts(address, options.port), { detail })
+      await until(`Postfix greets on ${address}`, () => greets(address, options.port), { detail })
     const mails = (domain: string) => readMaildir(path.join(paths.mail, domain))
     return {
       port: options.port,
@@ -129,6 +130,25 @@ export async function startPostfix(options: { port: number; listeners: readonly 
     await stop()
     throw error
   }
+}
+
+/** Does a server say 220 there? Waiting for its words leaves nothing that a capture begun later would see the end of. */
+async function greets(address: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: address, port, timeout: 5_000 })
+    const answer = (yes: boolean) => {
+      socket.destroy()
+      resolve(yes)
+    }
+    socket.once('data', (chunk: Buffer) => {
+      answer(chunk.toString().startsWith('220'))
+    })
+    for (const event of ['error', 'close', 'timeout']) {
+      socket.once(event, () => {
+        answer(false)
+      })
+    }
+  })
 }
 
 async function userId(name: string): Promise<number> {
