@@ -210,7 +210,10 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
 
   return {
     async notDelivered(facts, item, failed) {
-      if (facts.kind !== 'mail') { await undeliverableReport(facts, item, failed); return; }
+      if (facts.kind !== 'mail') {
+        await undeliverableReport(facts, item, failed)
+        return
+      }
       const mail = await mailOf(facts, item)
       await Promise.all(
         [...groupByCause(failed)].map(([cause, group]) => {
