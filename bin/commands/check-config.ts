@@ -103,14 +103,18 @@ async function check(
  * that it would have gained; what insists on DANE cannot be delivered at all.
  */
 function needDnssec(settings: Settings, resolver: Validation): ConfigProblem[] {
-  return settings.map.rows
-    .filter((row) => row.level === 'dane-only')
-    .map(({ file, line, pattern }) => ({
-      file,
-      line,
-      severity: 'error',
-      message: `${pattern} asks for dane-only, and no mail to it can be delivered: ${resolver.detail}`,
-    }))
+  const undeliverable = (file: string, line: number, what: string): ConfigProblem => ({
+    file,
+    line,
+    severity: 'error',
+    message: `${what} asks for dane-only, and no mail to it can be delivered: ${resolver.detail}`,
+  })
+  return [
+    ...(settings.main.level === 'dane-only' ? [undeliverable('config/secure-mail.ini', 0, 'the default level')] : []),
+    ...settings.map.rows
+      .filter((row) => row.level === 'dane-only')
+      .map(({ file, line, pattern }) => undeliverable(file, line, pattern)),
+  ]
 }
 
 function rowNotes(rows: readonly MapRow[], now: number): CheckResult['rows'] {

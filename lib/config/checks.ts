@@ -66,7 +66,8 @@ function checkMain({ main, support, ndr }: Values, { error, warning }: Tellers):
   if (support.address === undefined && support.phone === undefined) {
     warning(['support.name'], '[support] has neither address nor phone: reports cannot say whom a sender may ask')
   }
-  if (ndr.postmaster === undefined && main.internal_domains.every((domain) => domain.startsWith('.'))) {
+  const own = main.internal_domains
+  if (ndr.postmaster === undefined && own.length > 0 && own.every((domain) => domain.startsWith('.'))) {
     warning(
       ['ndr.postmaster'],
       'postmaster is empty and no internal domain stands in for it: what cannot be reported to a sender is reported to nobody',
