@@ -28,6 +28,7 @@ export interface ComparisonSetup {
   meterPrefix: string
   /** The relay's own core first, the one of load and sink second; empty with fewer than two cores. */
   relayCores: readonly number[]
+  profileDir: string | undefined
   groups: readonly Group[]
   rounds: number
   messages: number
@@ -177,6 +178,7 @@ export async function compare(setup: ComparisonSetup): Promise<Comparison> {
         cores: spec.cores === 1 ? setup.relayCores.slice(0, 1) : setup.relayCores,
         nodes: spec.cores === 1 ? 0 : 2,
         meter,
+        profileDir: setup.profileDir,
         certificates,
         tlsDomains: DESTINATIONS.filter((name) => name !== 'plain').map(domainOf),
       })

@@ -53,13 +53,13 @@ export function start(command: string, args: readonly string[], options: StartOp
 }
 
 /**
- * Ends a program that we started: SIGTERM, and SIGKILL when it has not ended in time.
+ * Ends a program that we started: SIGTERM or another signal, and SIGKILL when it has not ended in time.
  *
  * @param grace milliseconds to wait before SIGKILL
  */
-export async function stop(running: Running, grace = 5000): Promise<void> {
+export async function stop(running: Running, grace = 5000, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (!running.alive()) return
-  running.child.kill('SIGTERM')
+  running.child.kill(signal)
   const timer = setTimeout(() => running.child.kill('SIGKILL'), grace)
   await running.ended
   clearTimeout(timer)

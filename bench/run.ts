@@ -82,6 +82,7 @@ async function inside(options: Options, workDir: string): Promise<number> {
     workDir,
     meterPrefix: path.basename(workDir),
     relayCores: [relayCore(), loadCore()].filter((core) => core !== undefined),
+    profileDir: options.profile === undefined ? undefined : path.resolve(options.profile),
     groups,
     rounds: options.rounds,
     messages: options.messages,

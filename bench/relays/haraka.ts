@@ -6,6 +6,8 @@ import { greets, start, stop, until, wallNow } from '../process'
 import type { Relay, RelaySetup } from './relay'
 
 const START_LIMIT = 30_000
+/** Haraka waits up to 30 s for its connections before it ends. */
+const PROFILE_GRACE = 40_000
 
 /** Folder of the Haraka that this package is developed against. */
 export function harakaRoot(): string {
@@ -33,6 +35,12 @@ export function queueFiles(dir: string): number {
   return readdirSync(path.join(dir, 'queue')).filter((name) => /^\d/.test(name)).length
 }
 
+/** Options that make Node write a profile into a folder named for the instance. */
+function profiling({ profileDir, dir }: RelaySetup): string[] {
+  if (profileDir === undefined) return []
+  return ['--cpu-prof', `--cpu-prof-dir=${path.join(profileDir, path.basename(dir))}`]
+}
+
 /**
  * Runs Haraka on a finished instance folder.
  *
@@ -42,7 +50,7 @@ export function queueFiles(dir: string): number {
 export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.ProcessEnv): Promise<Relay> {
   const logFile = path.join(setup.dir, 'haraka.log')
   const bin = path.join(harakaRoot(), 'bin', 'haraka')
-  const running = start(process.execPath, [bin, '-c', setup.dir], {
+  const running = start(process.execPath, [...profiling(setup), bin, '-c', setup.dir], {
     logFile,
     cwd: setup.dir,
     env: { NODE_EXTRA_CA_CERTS: setup.certificates.ca, ...env },
@@ -72,7 +80,9 @@ export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.
       return Promise.resolve(wallNow())
     },
     stop: async () => {
-      await stop(running)
+      // Haraka ends in order on SIGINT only, and only then is a profile written.
+      if (setup.profileDir === undefined) await stop(running)
+      else await stop(running, PROFILE_GRACE, 'SIGINT')
       await closeMeter(setup.meter)
     },
   }

@@ -20,6 +20,8 @@ export interface RelaySetup {
   /** Worker processes for the relays built on Haraka; 0 = one process does everything. */
   nodes: number
   meter: CpuMeter
+  /** Folder for V8 CPU profiles of the relays built on Haraka; absent = not profiled. */
+  profileDir: string | undefined
   certificates: Certificates
   /** Recipient domains whose sinks offer TLS. */
   tlsDomains: readonly string[]

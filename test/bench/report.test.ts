@@ -159,6 +159,7 @@ describe('bench: cases and options', () => {
       quick: false,
       only: undefined,
       json: false,
+      profile: undefined,
       help: false,
     })
     const quick = parseOptions(['--quick', '--only', 'split', '--json'])
