@@ -64,7 +64,10 @@ export function columnsOf(text: string): Columns {
 }
 
 function unquoted(cell: string): string {
-  return cell.trim().replace(/^(["'])(.*)\1$/s, '$2').trim()
+  return cell
+    .trim()
+    .replace(/^(["'])(.*)\1$/s, '$2')
+    .trim()
 }
 
 /** Runs of lines that hold the same delimiter are tables; the first line heads them. */

@@ -2,7 +2,8 @@
 import { cprFacts, type CprFacts } from './cpr-number'
 import type { DigitView } from './digit-view'
 
-export type Separator = 'dash' | 'space' | 'zero-width' | 'cell' | 'contiguous' | 'newline' | 'weak' | 'scattered' | 'lost-zero'
+export type Separator =
+  'dash' | 'space' | 'zero-width' | 'cell' | 'contiguous' | 'newline' | 'weak' | 'scattered' | 'lost-zero'
 
 export interface Candidate {
   /** In the view. */

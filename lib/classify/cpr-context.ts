@@ -38,7 +38,11 @@ interface Keyword {
  *
  * @param text the view the candidate was found in
  */
-export function contextOf(text: string, candidate: Candidate, columns: Columns): { evidence: Evidence[]; heading: boolean } {
+export function contextOf(
+  text: string,
+  candidate: Candidate,
+  columns: Columns,
+): { evidence: Evidence[]; heading: boolean } {
   const before = text.slice(Math.max(0, candidate.start - FAR), candidate.start)
   const after = text.slice(candidate.end, candidate.end + FAR)
   const evidence: Evidence[] = []
@@ -52,7 +56,8 @@ export function contextOf(text: string, candidate: Candidate, columns: Columns):
   }
   const label = before.slice(-30)
   const other = OTHER_STRONG.exec(label) ?? OTHER_WEAK.exec(label)
-  const labelled = other !== null && (keyword === null || !keyword.before || keyword.distance > label.length - other.index)
+  const labelled =
+    other !== null && (keyword === null || !keyword.before || keyword.distance > label.length - other.index)
   if (labelled && !heading) {
     evidence.push(OTHER_STRONG.test(label) ? { name: 'label:other', points: -4 } : { name: 'label:weak', points: -2 })
   }
@@ -88,7 +93,10 @@ function keywordAfter(after: string, match: RegExpMatchArray): Keyword {
 }
 
 function nameOf(keyword: string): string {
-  return keyword.toLowerCase().replace(/[\s:=]+/g, ' ').trim()
+  return keyword
+    .toLowerCase()
+    .replace(/[\s:=]+/g, ' ')
+    .trim()
 }
 
 function keywordPoints({ distance, together, before }: Keyword): number {

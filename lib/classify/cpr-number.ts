@@ -38,7 +38,13 @@ export function cprFacts(date: string, serial: string, now: number): CprFacts | 
   // a day of grace: it is tomorrow already in other time zones
   if (birth > now + DAY) return null
   const age = new Date(now).getUTCFullYear() - year
-  return { replacement: false, letters, mod11: mod11(date + serial), exempt: day === 1 && month === 1 && year >= 1937, age }
+  return {
+    replacement: false,
+    letters,
+    mod11: mod11(date + serial),
+    exempt: day === 1 && month === 1 && year >= 1937,
+    age,
+  }
 }
 
 /** Century by the seventh digit (cpr.dk; the table has no gaps). */

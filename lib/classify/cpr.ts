@@ -101,7 +101,8 @@ function judge(view: DigitView, candidate: Candidate, columns: Columns, crowd: C
   const around = context.evidence
   if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER.points })
   const named = around.some(({ name }) => name.startsWith('keyword:') || name.startsWith('column:'))
-  if (crowd.sparse && candidate.separator === 'contiguous' && !named) around.push({ name: 'sparse', points: SPARSE.points })
+  if (crowd.sparse && candidate.separator === 'contiguous' && !named)
+    around.push({ name: 'sparse', points: SPARSE.points })
   const all = [...own, ...around]
   const score = sum(all)
   const embedded = around.some(({ name }) => name === 'embedded')
@@ -117,7 +118,9 @@ function judge(view: DigitView, candidate: Candidate, columns: Columns, crowd: C
     score,
     masked: `${candidate.date}-****`,
     evidence: all.map(({ name }) => name),
-    digest: createHmac('sha256', PROCESS_KEY).update(candidate.date + candidate.serial).digest('base64url'),
+    digest: createHmac('sha256', PROCESS_KEY)
+      .update(candidate.date + candidate.serial)
+      .digest('base64url'),
     counts: confidence === 'high' || (confidence === 'medium' && (crowd.cluster || context.heading)),
   }
 }
@@ -153,14 +156,22 @@ function isTimeStamp({ date, serial, separator, facts }: Candidate, now: number)
 /** Spreadsheets drop a leading zero: a cell of nine digits, also in exponent form or as `N.0`. */
 function withLostZero(view: DigitView, columns: Columns, now: number): Candidate[] {
   const found: Candidate[] = []
-  for (const match of view.text.matchAll(/(?<![0-9.,])(?:([1-9][0-9]{8})(?:\.0+)?|([1-9])\.([0-9]{1,8})[eE]\+?0?8)(?![0-9.,])/g)) {
+  for (const match of view.text.matchAll(
+    /(?<![0-9.,])(?:([1-9][0-9]{8})(?:\.0+)?|([1-9])\.([0-9]{1,8})[eE]\+?0?8)(?![0-9.,])/g,
+  )) {
     const [whole, nine, lead = '', rest = ''] = match
     if (!columns.isCell(match.index, match.index + whole.length)) continue
     const digits = `0${nine ?? lead + rest.padEnd(8, '0')}`
     const facts = cprFacts(digits.slice(0, 6), digits.slice(6), now)
     if (facts === null) continue
     const place = { start: match.index, end: match.index + whole.length }
-    const candidate = { ...place, date: digits.slice(0, 6), serial: digits.slice(6), separator: 'lost-zero', facts } as const
+    const candidate = {
+      ...place,
+      date: digits.slice(0, 6),
+      serial: digits.slice(6),
+      separator: 'lost-zero',
+      facts,
+    } as const
     if (facts.mod11 || contextOf(view.text, candidate, columns).heading) found.push(candidate)
   }
   return found

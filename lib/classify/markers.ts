@@ -50,11 +50,14 @@ function inHeader(block: HeaderBlock, prefix: string, rules: Settings['public'])
   const purview = readPurview(block, prefix)
   markers.push(...purview.labels.map((label) => purviewMarker(label, rules)))
   conflicts.push(...purview.conflicts)
-  const own = new Set(purview.labels.filter(({ tenant }) => tenant === rules.purviewTenant?.toLowerCase()).map(({ id }) => id))
+  const own = new Set(
+    purview.labels.filter(({ tenant }) => tenant === rules.purviewTenant?.toLowerCase()).map(({ id }) => id),
+  )
   if (own.size > 1) {
     conflicts.push({ where: `${prefix}header msip_labels`, detail: 'Two labels of the own organisation are set.' })
   }
-  for (const field of fieldsNamed(block, 'subject')) markers.push(...inSubject(decodeWords(field.value).text, prefix, rules))
+  for (const field of fieldsNamed(block, 'subject'))
+    markers.push(...inSubject(decodeWords(field.value).text, prefix, rules))
   return { markers, conflicts }
 }
 
@@ -95,7 +98,9 @@ function inText(piece: TextPiece): Marker[] {
     if (value === undefined) return []
     const found = classOfWords(value)
     // a public line in some text is no mark of the sender's own: that one is looked for in the head of the bodies
-    return found === 'public' ? [] : [{ class: found, source: 'body', value: line.trim().slice(0, 80), where: piece.where }]
+    return found === 'public'
+      ? []
+      : [{ class: found, source: 'body', value: line.trim().slice(0, 80), where: piece.where }]
   })
 }
 

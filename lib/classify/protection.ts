@@ -116,7 +116,11 @@ export function pgpBlock(text: string): { outside: string } | null {
 /** Any entry of the central directory with flag bit 0 or 13, or method 99 (APPNOTE 4.4.4, 4.4.5). */
 function zipEncrypted(bytes: Buffer): boolean {
   const signature = Buffer.from('504b0102', 'hex')
-  for (let at = bytes.indexOf(signature); at !== -1 && at + 46 <= bytes.length; at = bytes.indexOf(signature, at + 46)) {
+  for (
+    let at = bytes.indexOf(signature);
+    at !== -1 && at + 46 <= bytes.length;
+    at = bytes.indexOf(signature, at + 46)
+  ) {
     const flags = bytes.readUInt16LE(at + 8)
     const method = bytes.readUInt16LE(at + 10)
     if ((flags & 0x2001) !== 0 || method === 99) return true

@@ -26,15 +26,19 @@ const CARD = /(?<![0-9A-Za-z])(?:[0-9][ \u00a0-]?){12,18}[0-9](?![0-9])/g
 const CARD_SHAPES =
   /^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|5019\d{12}|(?:5[06-8]|6\d)\d{14})$/
 
-/** @param text decoded */
-export function findSensitive(text: string): SensitiveHit[] {
+/**
+ * @param text decoded
+ * @param running is it running text, in which a line of its own is a statement? Header values are not.
+ */
+export function findSensitive(text: string, running = true): SensitiveHit[] {
   const hits: SensitiveHit[] = []
   if (/-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d:/.test(text)) {
     hits.push({ detail: 'A private key stands there.' })
   }
   if (hasIban(text)) hits.push({ detail: 'A bank account number (IBAN) stands there.' })
   if (hasCard(text)) hits.push({ detail: 'A payment card number stands there.' })
-  if (CLASSIFICATION.test(text) || ALONE.test(text)) hits.push({ detail: 'A word that classifies it as not public stands there.' })
+  if (CLASSIFICATION.test(text) || (running && ALONE.test(text)))
+    hits.push({ detail: 'A word that classifies it as not public stands there.' })
   if (hasArticle9(text)) {
     hits.push({ detail: 'Words about health, belief, union membership or criminal record stand near a person.' })
   }

@@ -47,7 +47,9 @@ export function domainListed(domain: string, list: readonly string[]): boolean {
 /** Is this address one of the list of addresses, domains and `.domains`? Local parts are compared without case. */
 export function addressListed(address: string, list: readonly string[]): boolean {
   const plain = address.toLowerCase()
-  return list.some((entry) => (entry.includes('@') ? plain === entry.toLowerCase() : domainListed(domainOf(address), [entry])))
+  return list.some((entry) =>
+    entry.includes('@') ? plain === entry.toLowerCase() : domainListed(domainOf(address), [entry]),
+  )
 }
 
 /** @returns '' for an address without a domain */

@@ -50,7 +50,9 @@ function refusalsOf(content: Content, rules: Rules): Refusal[] {
   for (const marker of content.markers) {
     if (marker.class === 'public') continue
     const detail =
-      marker.class === 'non-public' ? 'A mark says that the content is not public.' : 'A mark is not known to mean public.'
+      marker.class === 'non-public'
+        ? 'A mark says that the content is not public.'
+        : 'A mark is not known to mean public.'
     refuse('contradicting-label', marker.where ?? marker.source, detail)
   }
   for (const finding of content.findings) {

@@ -75,7 +75,8 @@ function readContent(
   const markers = readMarkers(message, settings.public)
   const uninspected = [...message.uninspected]
   for (const { kind, where } of protection) {
-    if (!uninspected.some((one) => one.where === where)) uninspected.push({ where, reason: `it is encrypted (${kind})` })
+    if (!uninspected.some((one) => one.where === where))
+      uninspected.push({ where, reason: `it is encrypted (${kind})` })
   }
   const found = searchTexts(message.texts, () => clock.now() - started > settings.content.maxMillis, clock.now())
   if (found.timeUp) uninspected.push({ where: 'message', reason: 'the time for reading was up' })
@@ -122,7 +123,9 @@ function searchTexts(texts: readonly TextPiece[], isTimeUp: () => boolean, now: 
       const where = place(hit.start)
       if (known === undefined || known.hit.score < hit.score) best.set(key, { hit, where })
     }
-    if (piece.role !== 'raw') sensitive.push(...findSensitive(piece.text).map(({ detail }) => ({ where: piece.where, detail })))
+    if (piece.role === 'raw') continue
+    const running = !['subject', 'header', 'name'].includes(piece.role)
+    sensitive.push(...findSensitive(piece.text, running).map(({ detail }) => ({ where: piece.where, detail })))
   }
   return { findings: findingsOf(best), persons: persons.size, sensitive, timeUp: false }
 }

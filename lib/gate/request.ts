@@ -37,7 +37,12 @@ export function readSender(block: HeaderBlock, submission: Submission): SenderFa
   const fromFields = fieldsNamed(block, 'from')
   const lists = fromFields.map((field) => mailboxes(field.value))
   const auto = fieldsNamed(block, 'auto-submitted')
-  const values = auto.map((field) => field.value.replace(/[;(].*$/s, '').trim().toLowerCase())
+  const values = auto.map((field) =>
+    field.value
+      .replace(/[;(].*$/s, '')
+      .trim()
+      .toLowerCase(),
+  )
   return {
     ...submission,
     fromFields: fromFields.length,

@@ -27,10 +27,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 export function decodeCharset(bytes: Buffer, label: string | undefined): DecodedText {
   const charset = (label ?? '').trim().toLowerCase()
   const wide = wideEncoding(bytes)
-  if (/^(?:utf-?16|utf-?32|ucs-?2|ucs-?4|iso-10646-ucs-[24])(?:le|be)?$/.test(charset)) return decodeWide(bytes, charset, wide)
+  if (/^(?:utf-?16|utf-?32|ucs-?2|ucs-?4|iso-10646-ucs-[24])(?:le|be)?$/.test(charset))
+    return decodeWide(bytes, charset, wide)
   // content decides: NULs in every second place are UTF-16, whatever the label says
   if (wide !== null) return withProblem(iconv.decode(bytes, wide), `the text is ${wide}, which its label does not say`)
-  if (charset === '' || /^(?:us-ascii|ascii|unknown-8bit|binary)$/.test(charset)) return checked(decodeUnlabelled(bytes))
+  if (charset === '' || /^(?:us-ascii|ascii|unknown-8bit|binary)$/.test(charset))
+    return checked(decodeUnlabelled(bytes))
   if (/^(?:x-)?(?:unicode-1-1-)?utf-?7(?:-imap)?$/.test(charset)) {
     return { ...checked(iconv.decode(bytes, 'utf-7')), alternative: bytes.toString('latin1') }
   }

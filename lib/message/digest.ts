@@ -90,9 +90,16 @@ class ContentDigest {
       return
     }
     const colon = line.indexOf(0x3a)
-    const name = line.toString('latin1', 0, colon === -1 ? line.length : colon).trim().toLowerCase()
+    const name = line
+      .toString('latin1', 0, colon === -1 ? line.length : colon)
+      .trim()
+      .toLowerCase()
     this.#covered = COVERED.test(name)
-    if (this.#covered) this.#hash.update(name).update(line.subarray(Math.max(colon, 0))).update(CRLF)
+    if (this.#covered)
+      this.#hash
+        .update(name)
+        .update(line.subarray(Math.max(colon, 0)))
+        .update(CRLF)
   }
 
   #separate(): void {

@@ -98,7 +98,7 @@ export function encodeWords(text: string, encoding: 'b' | 'q' = 'b'): string {
 function decodeRun(words: readonly { charset: string; bytes: Buffer }[]): { texts: string[]; broken: boolean } {
   const texts: string[] = []
   let broken = false
-  for (let from = 0; from < words.length; ) {
+  for (let from = 0; from < words.length;) {
     const charset = words[from]?.charset ?? ''
     let to = from + 1
     while (to < words.length && words[to]?.charset === charset) to++

@@ -32,7 +32,9 @@ const BLOCK = new Set(
 )
 const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '))
 /** Never shown as running text. */
-const UNSEEN = new Set('head title template object noframes noembed audio video canvas datalist select textarea'.split(' '))
+const UNSEEN = new Set(
+  'head title template object noframes noembed audio video canvas datalist select textarea'.split(' '),
+)
 /** Inline styles that may keep text from being seen; every repetition is bounded, so that the search stays linear. */
 const HIDING = new RegExp(
   [
@@ -53,7 +55,8 @@ const HIDING = new RegExp(
   ].join('|'),
   'i',
 )
-const HIDING_STYLE_SHEET = /display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0|font-size\s*:\s*0|color\s*:\s*(?:white|transparent|#fff)|text-indent\s*:\s*-|position\s*:/i
+const HIDING_STYLE_SHEET =
+  /display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0|font-size\s*:\s*0|color\s*:\s*(?:white|transparent|#fff)|text-indent\s*:\s*-|position\s*:/i
 const PALE = /^(?:white|#?f[0-9a-f]?f[0-9a-f]?f)/i
 const RUNS_ON = /display\s*:\s*inline|float\s*:|display\s*:\s*contents/i
 /** Attributes whose words are shown to somebody. */
@@ -179,7 +182,8 @@ class Reader {
     if (isEnd) return
     const value = (wanted: string) => attributes.find((attribute) => attribute.name === wanted)?.value
     const marks = `${value('class') ?? ''} ${value('id') ?? ''}`
-    if (name === 'blockquote' || /gmail_quote|divRplyFwdMsg|moz-cite|yahoo_quoted|appendonsend/i.test(marks)) this.#quoted = true
+    if (name === 'blockquote' || /gmail_quote|divRplyFwdMsg|moz-cite|yahoo_quoted|appendonsend/i.test(marks))
+      this.#quoted = true
     const hides =
       UNSEEN.has(name) ||
       HIDING.test(style) ||
@@ -203,7 +207,9 @@ class Reader {
     this.#hidden.push({ what, text: decodeEntities(text) })
     // CSS escapes (CSS Syntax section 4.3.7)
     if (what === 'style' && text.includes('\\')) {
-      const plain = text.replace(/\\([0-9a-fA-F]{1,6})\s?/g, (_, hex: string) => safeCodePoint(Number.parseInt(hex, 16)))
+      const plain = text.replace(/\\([0-9a-fA-F]{1,6})\s?/g, (_, hex: string) =>
+        safeCodePoint(Number.parseInt(hex, 16)),
+      )
       this.#hidden.push({ what, text: plain })
     }
     if (what !== 'script' && text.includes('data:')) this.#urls(text)
@@ -231,7 +237,8 @@ class Reader {
       const text = decodeEntities(value)
       this.#urls(text)
       if (text.toLowerCase().startsWith('data:')) continue
-      if (SPOKEN.has(name) || digitsIn(`${name}${text}`)) this.#hidden.push({ what: 'attribute', text: `${name}=${text}` })
+      if (SPOKEN.has(name) || digitsIn(`${name}${text}`))
+        this.#hidden.push({ what: 'attribute', text: `${name}=${text}` })
       const unescaped = text.includes('%') ? percentDecoded(text) : text
       if (unescaped !== text) this.#hidden.push({ what: 'attribute', text: `${name}=${unescaped}` })
       if (name === 'srcdoc') this.#inner(text, 'attribute')
@@ -242,7 +249,8 @@ class Reader {
   }
 
   #urls(text: string): void {
-    for (const match of text.matchAll(/\bcid:([^\s"'<>)]+)/gi)) this.#cids.add(percentDecoded(match[1] ?? '').toLowerCase())
+    for (const match of text.matchAll(/\bcid:([^\s"'<>)]+)/gi))
+      this.#cids.add(percentDecoded(match[1] ?? '').toLowerCase())
     for (const match of text.matchAll(/\bdata:([^\s"'<>)]+)/gi)) {
       if (match[1]?.includes(',') === true) this.#dataUrls.push(match[1])
     }

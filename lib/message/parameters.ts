@@ -26,7 +26,10 @@ const ATTRIBUTE = /^([^*]+)(?:\*(\d{1,3}))?(\*)?$/
 export function parseStructured(value: string): StructuredValue {
   const text = withoutComments(value)
   const semicolon = text.indexOf(';')
-  const head = (semicolon === -1 ? text : text.slice(0, semicolon)).trim().toLowerCase().replace(/\s*\/\s*/, '/')
+  const head = (semicolon === -1 ? text : text.slice(0, semicolon))
+    .trim()
+    .toLowerCase()
+    .replace(/\s*\/\s*/, '/')
   const problems: string[] = []
   if (!/^[!#-'*+.0-9^-~-]+(?:\/[!#-'*+.0-9^-~-]+)?$/.test(head)) problems.push('the value does not parse')
   const sections = new Map<string, Section[]>()

@@ -80,7 +80,12 @@ export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock): Mess
   const tooLarge = raw.length > limits.maxBytes
   const root = tooLarge
     ? unread(walk, emptyPart('', 'message'), 'the message is too large')
-    : readMessageEntity(walk, raw, { path: '', prefix: '', depth: 0, boundaries: [], defaultType: 'text/plain' }, header)
+    : readMessageEntity(
+        walk,
+        raw,
+        { path: '', prefix: '', depth: 0, boundaries: [], defaultType: 'text/plain' },
+        header,
+      )
   for (const { part, id } of walk.images) judgeImage(walk, part, id)
   return {
     header,
@@ -271,7 +276,10 @@ function partName(type: StructuredValue, disposition: StructuredValue): string {
 function placeName(place: Place, type: string, name: string): string {
   const path = place.path === '' ? '1' : place.path
   // a name is somebody else's text: no control characters in what is logged, and not without end
-  const shown = name.replace(/\p{C}+/gu, ' ').trim().slice(0, 100)
+  const shown = name
+    .replace(/\p{C}+/gu, ' ')
+    .trim()
+    .slice(0, 100)
   if (shown !== '') return `${place.prefix}attachment ${shown}`
   if (type === 'text/html') return `${place.prefix}html part ${path}`
   if (type.startsWith('text/')) return `${place.prefix}text part ${path}`

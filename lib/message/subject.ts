@@ -74,11 +74,11 @@ interface Letter {
 
 function lettersOf(token: HeaderToken, n: number): Letter[] {
   if (token.kind === 'gap') return []
-  if (token.kind === 'word') return [...token.text].map((text) => ({ text, token: n, from: 0, length: 0 }))
+  if (token.kind === 'word') return Array.from(token.text, (text) => ({ text, token: n, from: 0, length: 0 }))
   // 8-bit text decodes to fewer characters than bytes; then the places are lost and the whole is rewritten
   const kept = token.raw === token.text
   let from = 0
-  return [...token.text].flatMap((text) => {
+  return Array.from(token.text).flatMap((text) => {
     const letter = { text, token: n, from: kept ? from : -1, length: text.length }
     from += text.length
     return /[\r\n]/.test(text) ? [] : [letter]
@@ -132,7 +132,9 @@ function rebuild(tokens: readonly HeaderToken[], letters: readonly Letter[], doo
       const kept = own.flatMap(({ letter, gone }) => (gone ? [] : [letter.text])).join('')
       if (token.kind === 'word') return kept === '' ? '' : encodeWords(kept, token.encoding)
       const gone = new Set(own.filter((one) => one.gone).map(({ letter }) => letter.from))
-      return [...rawLetters(token.raw)].map(([from, text]) => (gone.has(from) ? '' : text)).join('')
+      return Array.from(rawLetters(token.raw))
+        .map(([from, text]) => (gone.has(from) ? '' : text))
+        .join('')
     })
     .join('')
 }

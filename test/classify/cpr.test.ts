@@ -8,10 +8,26 @@ const levels = (text: string) => findCpr(text, NOW).map(({ confidence }) => conf
 
 describe('CPR facts (cpr.dk)', () => {
   const CENTURIES: [seventh: number, yy: number, year: number][] = [
-    [0, 0, 1900], [3, 36, 1936], [0, 37, 1937], [3, 99, 1999],
-    [4, 0, 2000], [4, 36, 2036], [4, 37, 1937], [4, 99, 1999],
-    [5, 0, 2000], [8, 36, 2036], [5, 37, 2037], [8, 57, 2057], [5, 58, 1858], [8, 99, 1899],
-    [9, 0, 2000], [9, 36, 2036], [9, 37, 1937], [9, 57, 1957], [9, 58, 1958], [9, 99, 1999],
+    [0, 0, 1900],
+    [3, 36, 1936],
+    [0, 37, 1937],
+    [3, 99, 1999],
+    [4, 0, 2000],
+    [4, 36, 2036],
+    [4, 37, 1937],
+    [4, 99, 1999],
+    [5, 0, 2000],
+    [8, 36, 2036],
+    [5, 37, 2037],
+    [8, 57, 2057],
+    [5, 58, 1858],
+    [8, 99, 1899],
+    [9, 0, 2000],
+    [9, 36, 2036],
+    [9, 37, 1937],
+    [9, 57, 1957],
+    [9, 58, 1958],
+    [9, 99, 1999],
   ]
   for (const [seventh, yy, year] of CENTURIES) {
     it(`seventh digit ${seventh}, year ${yy}: ${year}`, () => assert.equal(fullYear(yy, seventh), year))
@@ -78,24 +94,29 @@ describe('finding CPR numbers', () => {
   ]
   for (const [text, expected, why] of ROWS) it(`${why}: ${text}`, () => assert.deepEqual(levels(text), expected))
 
-  const SEPARATORS = '-\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\ufffd'
+  const SEPARATORS =
+    '-\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\ufffd'
   for (const separator of SEPARATORS) {
-    it(`dash U+${separator.charCodeAt(0).toString(16)}`, () => assert.deepEqual(levels(`x 070761${separator}4285 x`), ['high']))
+    it(`dash U+${separator.charCodeAt(0).toString(16)}`, () =>
+      assert.deepEqual(levels(`x 070761${separator}4285 x`), ['high']))
   }
   const BLANKS = ' \u00a0\u2000\u2005\u2007\u200a\u202f\u205f\u3000\t\u200b\u200c\u200d\u2060\ufeff\u180e|;\x07'
   for (const separator of BLANKS) {
-    it(`blank U+${separator.charCodeAt(0).toString(16)}`, () => assert.ok(['medium', 'high'].includes(levels(`x 070761${separator}4285 x`)[0] ?? '')))
+    it(`blank U+${separator.charCodeAt(0).toString(16)}`, () =>
+      assert.ok(['medium', 'high'].includes(levels(`x 070761${separator}4285 x`)[0] ?? '')))
   }
   for (const separator of ['\n', '.', '/', '_', '\n> ', ' \n', '-\n', ' - ', ' . ', '\n\n']) {
     it(`weak ${JSON.stringify(separator)}`, () => assert.equal(levels(`x 070761${separator}4285 x`).length, 1))
   }
   it('invisible characters between any two digits', () => {
-    assert.deepEqual(levels([...'070761-4285'].join('\u200b')), ['high'])
-    assert.deepEqual(levels([...'070761-4285'].join('\u0332')), ['high'])
+    assert.deepEqual(levels(Array.from('070761-4285').join('\u200b')), ['high'])
+    assert.deepEqual(levels(Array.from('070761-4285').join('\u0332')), ['high'])
   })
   it('digits of every script', () => {
     for (const zero of [0x660, 0x6f0, 0x966, 0xff10, 0x1d7ce, 0x1d7f6]) {
-      const text = [...'0707614285'].map((digit) => String.fromCodePoint(zero + Number(digit))).join('')
+      const text = Array.from('0707614285')
+        .map((digit) => String.fromCodePoint(zero + Number(digit)))
+        .join('')
       assert.deepEqual(levels(text), ['medium'], zero.toString(16))
     }
   })
@@ -130,7 +151,9 @@ describe('finding CPR numbers', () => {
   it('finds it whatever stands around it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (before, after) => {
-        const spoils = /[\p{N}]$/u.test(before.replace(/[\p{Cf}\p{Mn}\0]/gu, '')) || /^[\p{N}]/u.test(after.replace(/[\p{Cf}\p{Mn}\0]/gu, ''))
+        const spoils =
+          /[\p{N}]$/u.test(before.replace(/[\p{Cf}\p{Mn}\0]/gu, '')) ||
+          /^[\p{N}]/u.test(after.replace(/[\p{Cf}\p{Mn}\0]/gu, ''))
         fc.pre(!spoils)
         assert.equal(containsCpr(`${before}070761-4285${after}`, NOW), true)
       }),
@@ -151,19 +174,32 @@ describe('recall and false positives on a seeded set', () => {
   const two = (n: number) => String(n).padStart(2, '0')
   type Random = (below: number) => number
   const date = (random: Random) => `${two(1 + random(28))}${two(1 + random(12))}${two(40 + random(59))}`
-  const number = (random: Random, separator: string) => syntheticCpr(date(random), random(4), random(60)).replace('-', separator)
+  const number = (random: Random, separator: string) =>
+    syntheticCpr(date(random), random(4), random(60)).replace('-', separator)
   const digits = (random: Random, n: number) => Array.from({ length: n }, () => random(10)).join('')
 
   const POSITIVE: [name: string, make: (random: Random) => string, recall: number][] = [
     ['dash', (r) => `Vedr. ${number(r, '-')} i dag`, 1],
     ['contiguous', (r) => `Se ${number(r, '')} tak`, 1],
     ['space', (r) => `Nr ${number(r, ' ')}.`, 1],
-    ['Unicode separators', (r) => `x ${number(r, ['\u2011', '\u2013', '\u00a0', '\u200b', '\u00ad'][r(5)] ?? '-')} y`, 1],
+    [
+      'Unicode separators',
+      (r) => `x ${number(r, ['\u2011', '\u2013', '\u00a0', '\u200b', '\u00ad'][r(5)] ?? '-')} y`,
+      1,
+    ],
     ['spaced dash', (r) => number(r, ' - '), 1],
     ['1 January without modulus 11', (r) => `0101${two(60 + r(39))}-${r(4)}${digits(r, 3)}`, 1],
-    ['replacement with keyword', (r) => `erstatnings-cpr ${two(61 + r(28))}${two(1 + r(12))}${digits(r, 2)}${digits(r, 4)}`, 1],
+    [
+      'replacement with keyword',
+      (r) => `erstatnings-cpr ${two(61 + r(28))}${two(1 + r(12))}${digits(r, 2)}${digits(r, 4)}`,
+      1,
+    ],
     ['letters', (r) => `${date(r)}-1WQ${r(10)}`, 1],
-    ['typing error behind a keyword', (r) => `cpr ${number(r, '-').replace(/.$/, (d) => String((Number(d) + 1) % 10))}`, 1],
+    [
+      'typing error behind a keyword',
+      (r) => `cpr ${number(r, '-').replace(/.$/, (d) => String((Number(d) + 1) % 10))}`,
+      1,
+    ],
     ['label of another number before it', (r) => `faktura ${number(r, '')}`, 1],
   ]
   const NEGATIVE: [name: string, make: (random: Random) => string, rate: number][] = [

@@ -61,8 +61,16 @@ const ROWS: Row[] = [
     codes: ['marker-conflict'],
   },
   { name: 'a zip attached', raw: mail({ 'Content-Type': ZIPPED }, ZIPPED_BODY), codes: ['uninspected'] },
-  { name: '[secure] as well', raw: mail({ Subject: '[unsecure] [secure] [public] x' }, TEXT), codes: ['secure-requested'] },
-  { name: '[sikker] behind Re:', raw: mail({ Subject: '[unsecure] [public] Re: [sikker] x' }, TEXT), codes: ['secure-requested'] },
+  {
+    name: '[secure] as well',
+    raw: mail({ Subject: '[unsecure] [secure] [public] x' }, TEXT),
+    codes: ['secure-requested'],
+  },
+  {
+    name: '[sikker] behind Re:',
+    raw: mail({ Subject: '[unsecure] [public] Re: [sikker] x' }, TEXT),
+    codes: ['secure-requested'],
+  },
   { name: 'a private key', raw: mail({}, '-----BEGIN PRIVATE KEY-----\nMIIB\n'), codes: ['sensitive'] },
   {
     name: 'envelope sender outside only',
@@ -97,15 +105,27 @@ const ROWS: Row[] = [
     submission: { mailFrom: 'a@sub.uni.example' },
     codes: ['sender-not-allowed'],
   },
-  { name: 'two From fields', raw: mail({ From: ['a@uni.example', 'b@uni.example'] }, TEXT), codes: ['sender-not-allowed'] },
-  { name: 'two mailboxes in From', raw: mail({ From: 'a@uni.example, b@uni.example' }, TEXT), codes: ['sender-not-allowed'] },
+  {
+    name: 'two From fields',
+    raw: mail({ From: ['a@uni.example', 'b@uni.example'] }, TEXT),
+    codes: ['sender-not-allowed'],
+  },
+  {
+    name: 'two mailboxes in From',
+    raw: mail({ From: 'a@uni.example, b@uni.example' }, TEXT),
+    codes: ['sender-not-allowed'],
+  },
   { name: 'no From', raw: mail({ From: null }, TEXT), codes: ['sender-not-allowed'] },
   {
     name: 'own address only in the display name',
     raw: mail({ From: '"anna@uni.example" <eve@outside.example>' }, TEXT),
     codes: ['sender-not-allowed'],
   },
-  { name: 'own address only in a comment', raw: mail({ From: 'eve@outside.example (anna@uni.example)' }, TEXT), codes: ['sender-not-allowed'] },
+  {
+    name: 'own address only in a comment',
+    raw: mail({ From: 'eve@outside.example (anna@uni.example)' }, TEXT),
+    codes: ['sender-not-allowed'],
+  },
   { name: 'resent', raw: mail({ 'Resent-From': 'a@uni.example' }, TEXT), codes: ['sender-not-allowed'] },
   { name: 'mailing list', raw: mail({ 'List-Id': '<l.uni.example>' }, TEXT), codes: ['sender-not-allowed'] },
   { name: 'automatic', raw: mail({ 'Auto-Submitted': 'auto-replied' }, TEXT), codes: ['sender-not-allowed'] },
@@ -130,8 +150,25 @@ const ROWS: Row[] = [
   },
   {
     name: 'everything at once',
-    raw: mail({ Subject: ['Re: [unsecure] [secure]', 'x'], From: 'e@out.example', Sensitivity: 'Personal', 'Content-Type': ZIPPED }, ZIPPED_BODY.replace('canteen', CPR)),
-    codes: ['contradicting-label', 'cpr', 'marker-conflict', 'no-public-marker', 'secure-requested', 'sender-not-allowed', 'tag-in-reply', 'uninspected'],
+    raw: mail(
+      {
+        Subject: ['Re: [unsecure] [secure]', 'x'],
+        From: 'e@out.example',
+        Sensitivity: 'Personal',
+        'Content-Type': ZIPPED,
+      },
+      ZIPPED_BODY.replace('canteen', CPR),
+    ),
+    codes: [
+      'contradicting-label',
+      'cpr',
+      'marker-conflict',
+      'no-public-marker',
+      'secure-requested',
+      'sender-not-allowed',
+      'tag-in-reply',
+      'uninspected',
+    ],
   },
 ]
 
@@ -148,7 +185,9 @@ describe('the gate', () => {
   }
 
   it('names every place in which something was found', async () => {
-    const { verdict } = await look(mail({ Subject: `[unsecure] [public] ${CPR}`, 'Content-Type': FORWARD }, FORWARD_BODY))
+    const { verdict } = await look(
+      mail({ Subject: `[unsecure] [public] ${CPR}`, 'Content-Type': FORWARD }, FORWARD_BODY),
+    )
     assert.deepEqual(
       verdict.findings.map(({ where, masked, confidence }) => [where, masked, confidence]),
       [
@@ -203,7 +242,11 @@ describe('the gate', () => {
       ['', null, false],
     ]
     for (const [subject, by, inherited] of cases) {
-      for (const header of [Buffer.from(`Subject: ${subject}\r\n\r\nbody`), [`Subject: ${subject}\n`], `Subject: ${subject}\n`]) {
+      for (const header of [
+        Buffer.from(`Subject: ${subject}\r\n\r\nbody`),
+        [`Subject: ${subject}\n`],
+        `Subject: ${subject}\n`,
+      ]) {
         const found = quickLook(header, settings)
         assert.deepEqual([found.by, found.inherited, found.requested], [by, inherited, by !== null], subject)
       }

@@ -39,7 +39,7 @@ export function syntheticCpr(date: string, seventh: number, nth = 0): string {
   let found = 0
   for (let rest = 0; rest < 1000; rest++) {
     const digits = `${date}${seventh}${String(rest).padStart(3, '0')}`
-    const sum = [...digits].reduce((total, digit, n) => total + Number(digit) * (weights[n] ?? 0), 0)
+    const sum = Array.from(digits).reduce((total, digit, n) => total + Number(digit) * (weights[n] ?? 0), 0)
     if (sum % 11 === 0 && found++ === nth) return `${digits.slice(0, 6)}-${digits.slice(6)}`
   }
   throw new Error(`no number ${nth} for ${date}`)
@@ -59,14 +59,19 @@ const FIELDS = {
 
 /** A mail with CRLF line ends: fields (an array = several of the name), an empty line, the body. */
 export function mail(fields: Record<string, string | string[] | null>, body: string): Buffer {
-  const lines = Object.entries({ ...FIELDS, ...fields }).flatMap(([name, value]) =>
+  const all: Record<string, string | string[] | null> = { ...FIELDS, ...fields }
+  const lines = Object.entries(all).flatMap(([name, value]) =>
     value === null ? [] : [value].flat().map((one) => `${name}: ${one}`),
   )
   return Buffer.from(`${lines.join('\n')}\n\n${body}`.replace(/\r?\n/g, '\r\n'), 'utf8')
 }
 
 /** A multipart: each part with its own header. */
-export function multipart(type: string, parts: readonly string[], boundary = 'b0undary'): [contentType: string, body: string] {
+export function multipart(
+  type: string,
+  parts: readonly string[],
+  boundary = 'b0undary',
+): [contentType: string, body: string] {
   const body = parts.map((part) => `--${boundary}\n${part}\n`).join('')
   return [`multipart/${type}; boundary="${boundary}"`, `${body}--${boundary}--\n`]
 }
@@ -79,7 +84,11 @@ export function look(raw: Buffer, submission: Partial<Submission> = {}, given = 
   return inspect(raw, { ...SUBMISSION, ...submission }, given, clock)
 }
 
-export async function codes(raw: Buffer, submission: Partial<Submission> = {}, given = settings): Promise<RefusalCode[]> {
+export async function codes(
+  raw: Buffer,
+  submission: Partial<Submission> = {},
+  given = settings,
+): Promise<RefusalCode[]> {
   const { verdict } = await look(raw, submission, given)
   return [...new Set(verdict.refusals.map((refusal) => refusal.code))].sort()
 }

@@ -17,14 +17,18 @@ const stuffed = (text: string) => text.replace(/^\./gm, '..')
 
 describe('content digest', () => {
   const SAME: [name: string, mail: string][] = [
-    ['added trace and signature fields', `Received: x\r\nDKIM-Signature: y\r\n z\r\nMessage-Id: <1>\r\nDate: d\r\n${MAIL}`],
+    [
+      'added trace and signature fields',
+      `Received: x\r\nDKIM-Signature: y\r\n z\r\nMessage-Id: <1>\r\nDate: d\r\n${MAIL}`,
+    ],
     ['fields added behind', MAIL.replace('\r\n\r\n', '\r\nX-Spam: no\r\n\r\n')],
     ['LF line ends', MAIL.replace(/\r\n/g, '\n')],
     ['name in another case', MAIL.replace('Subject', 'SUBJECT')],
     ['no line end at the end', MAIL.replace(/\r\n$/, '')],
   ]
   for (const [name, mail] of SAME) {
-    it(`does not depend on: ${name}`, () => assert.equal(contentDigest(Buffer.from(mail)), contentDigest(Buffer.from(MAIL))))
+    it(`does not depend on: ${name}`, () =>
+      assert.equal(contentDigest(Buffer.from(mail)), contentDigest(Buffer.from(MAIL))))
   }
 
   const OTHER: [name: string, mail: string][] = [
@@ -55,11 +59,16 @@ describe('content digest', () => {
   })
 
   it('agrees with itself on any bytes and any cut', async () => {
-    const text = fc.array(fc.constantFrom('a', '.', '\r', '\n', '\r\n', ':', ' ', 'To: x', 'Subject'), { maxLength: 40 })
+    const text = fc.array(fc.constantFrom('a', '.', '\r', '\n', '\r\n', ':', ' ', 'To: x', 'Subject'), {
+      maxLength: 40,
+    })
     await fc.assert(
       fc.asyncProperty(text, fc.integer({ min: 1, max: 9 }), async (pieces, size) => {
         const plain = pieces.join('')
-        assert.equal(await contentDigestOfWire(chunks(Buffer.from(stuffedByLf(plain)), size)), contentDigest(Buffer.from(plain)))
+        assert.equal(
+          await contentDigestOfWire(chunks(Buffer.from(stuffedByLf(plain)), size)),
+          contentDigest(Buffer.from(plain)),
+        )
       }),
     )
   })

@@ -41,7 +41,8 @@ describe('HTML to text', () => {
   }
 
   it('is visible', () => {
-    const source = '<style>p.MsoNormal{font-size:11pt}</style><p class=MsoNormal style="font-size:11pt;color:#222;line-height:1.5">x</p>'
+    const source =
+      '<style>p.MsoNormal{font-size:11pt}</style><p class=MsoNormal style="font-size:11pt;color:#222;line-height:1.5">x</p>'
     assert.equal(readHtml(source).visible, 'x')
     assert.equal(readHtml('<p hidden>a</p>x').visible, 'x')
   })
@@ -73,7 +74,31 @@ describe('HTML to text', () => {
   }
 
   it('never throws', () => {
-    const piece = fc.constantFrom('<', '>', '<p', '"', "'", '=', '<!--', '-->', '&', '#', 'x', '</', '/', '<td>', '</table>', '<table>', '<style>', ' ', '<![CDATA[', '\\')
-    fc.assert(fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => void readHtml(pieces.join(''))), { numRuns: 1000 })
+    const piece = fc.constantFrom(
+      '<',
+      '>',
+      '<p',
+      '"',
+      "'",
+      '=',
+      '<!--',
+      '-->',
+      '&',
+      '#',
+      'x',
+      '</',
+      '/',
+      '<td>',
+      '</table>',
+      '<table>',
+      '<style>',
+      ' ',
+      '<![CDATA[',
+      '\\',
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => void readHtml(pieces.join(''))),
+      { numRuns: 1000 },
+    )
   })
 })

@@ -87,11 +87,15 @@ describe('encoded words', () => {
 
   it('encodes what decodes to the same text, in words of at most 75 characters', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.constantFrom('b' as const, 'q' as const), (text, encoding) => {
-        const encoded = encodeWords(text, encoding)
-        for (const word of encoded.split('\r\n ')) assert.ok(word.length <= 75)
-        assert.equal(decodeWords(encoded.replace(/\r\n/g, '')).text, text.replace(/\p{Surrogate}/gu, '\ufffd'))
-      }),
+      fc.property(
+        fc.string({ unit: 'grapheme', minLength: 1 }),
+        fc.constantFrom('b' as const, 'q' as const),
+        (text, encoding) => {
+          const encoded = encodeWords(text, encoding)
+          for (const word of encoded.split('\r\n ')) assert.ok(word.length <= 75)
+          assert.equal(decodeWords(encoded.replace(/\r\n/g, '')).text, text.replace(/\p{Surrogate}/gu, '\ufffd'))
+        },
+      ),
     )
   })
 })
@@ -101,8 +105,20 @@ describe('parameters', () => {
     ['text/plain; charset=us-ascii (Plain text)', 'charset', 'us-ascii', true, 'RFC 2045 section 5.1'],
     ['text/plain; charset="us-ascii"', 'charset', 'us-ascii', true, 'RFC 2045 section 5.1'],
     ['a/b; url*0="ftp://"; url*1="cs.example"', 'url', 'ftp://cs.example', true, 'RFC 2231 section 3'],
-    ["a/b; title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", 'title', 'This is ***fun***', true, 'RFC 2231 section 4'],
-    ["a/b; t*0*=us-ascii'en'This%20is%20even%20more%20; t*1*=%2A%2A%2Afun%2A%2A%2A%20; t*2=\"isn't it!\"", 't', "This is even more ***fun*** isn't it!", true, 'RFC 2231 section 4.1'],
+    [
+      "a/b; title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A",
+      'title',
+      'This is ***fun***',
+      true,
+      'RFC 2231 section 4',
+    ],
+    [
+      "a/b; t*0*=us-ascii'en'This%20is%20even%20more%20; t*1*=%2A%2A%2Afun%2A%2A%2A%20; t*2=\"isn't it!\"",
+      't',
+      "This is even more ***fun*** isn't it!",
+      true,
+      'RFC 2231 section 4.1',
+    ],
     ['a/b; name=a b.txt', 'name', 'a b.txt', true, 'as found'],
     ['a/b; name="a\\"b"', 'name', 'a"b', true, 'RFC 5322 section 3.2.4'],
     ['a/b; x=1; x=2', 'x', '1 2', false, 'given twice'],
@@ -120,14 +136,32 @@ describe('parameters', () => {
 
 describe('the walker', () => {
   it('reads the tree of RFC 2046 section 5.1.1, and calls a sound one completely inspected', () => {
-    const [inner, innerBody] = multipart('alternative', ['Content-Type: text/plain\n\na', 'Content-Type: text/html\n\n<p>b'], 'inner')
-    const [type, body] = multipart('mixed', [`Content-Type: ${inner}\n\n${innerBody}`, 'Content-Type: text/csv; name=t.csv\n\n1;2'])
+    const [inner, innerBody] = multipart(
+      'alternative',
+      ['Content-Type: text/plain\n\na', 'Content-Type: text/html\n\n<p>b'],
+      'inner',
+    )
+    const [type, body] = multipart('mixed', [
+      `Content-Type: ${inner}\n\n${innerBody}`,
+      'Content-Type: text/csv; name=t.csv\n\n1;2',
+    ])
     const message = read(mail({ 'Content-Type': type }, body))
     assert.deepEqual(message.uninspected, [])
     assert.deepEqual(
-      message.root.children.map((part) => [part.path, part.where, part.children.map((child) => [child.path, child.where])]),
+      message.root.children.map((part) => [
+        part.path,
+        part.where,
+        part.children.map((child) => [child.path, child.where]),
+      ]),
       [
-        ['1', 'part 1', [['1.1', 'text part 1.1'], ['1.2', 'html part 1.2']]],
+        [
+          '1',
+          'part 1',
+          [
+            ['1.1', 'text part 1.1'],
+            ['1.2', 'html part 1.2'],
+          ],
+        ],
         ['2', 'attachment t.csv', []],
       ],
     )
@@ -162,13 +196,18 @@ describe('the walker', () => {
     assert.deepEqual(reasons(withImage(image(''))), [])
     assert.deepEqual(reasons(withImage(image('Content-Disposition: attachment\n'))), ['the image is attached'])
     assert.deepEqual(reasons(withImage(image(''), '<p>x')), ['the image is not shown by the HTML'])
-    assert.deepEqual(reasons(withImage(image('', Buffer.concat([png, Buffer.from('more')])))), ['bytes follow the image'])
+    assert.deepEqual(reasons(withImage(image('', Buffer.concat([png, Buffer.from('more')])))), [
+      'bytes follow the image',
+    ])
     const large = Buffer.concat([png.subarray(0, 8), Buffer.alloc(65_536), png.subarray(8)])
     assert.deepEqual(reasons(withImage(image('', large))), ['the image is larger than 64 KiB'])
   })
 
   it('stops at its budgets', () => {
-    const many = multipart('mixed', Array.from({ length: 50_000 }, () => '\nx'))
+    const many = multipart(
+      'mixed',
+      Array.from({ length: 50_000 }, () => '\nx'),
+    )
     const parts = read(mail({ 'Content-Type': many[0] }, many[1]))
     assert.ok(parts.uninspected.some(({ reason }) => /too many parts/.test(reason)))
     assert.ok(parts.root.children.length <= LIMITS.maxParts)
@@ -188,9 +227,24 @@ describe('the walker', () => {
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
       fc.constantFrom(
-        'Content-Type: multipart/mixed; boundary=b\r\n', 'Content-Type: text/html\r\n', 'Content-Transfer-Encoding: base64\r\n',
-        'Content-Type: message/rfc822\r\n', '\r\n', '\n--b\r\n', '\n--b--\r\n', '<!--', '<p ', '&#', '=?utf-8?q?', "filename*0*='", 'charset=utf-16\r\n',
-        'Content-Type: text/plain; charset=utf-32\r\n', 'Content-Transfer-Encoding: quoted-printable\r\n', '=\r\n', '<style>', '<table><td>',
+        'Content-Type: multipart/mixed; boundary=b\r\n',
+        'Content-Type: text/html\r\n',
+        'Content-Transfer-Encoding: base64\r\n',
+        'Content-Type: message/rfc822\r\n',
+        '\r\n',
+        '\n--b\r\n',
+        '\n--b--\r\n',
+        '<!--',
+        '<p ',
+        '&#',
+        '=?utf-8?q?',
+        "filename*0*='",
+        'charset=utf-16\r\n',
+        'Content-Type: text/plain; charset=utf-32\r\n',
+        'Content-Transfer-Encoding: quoted-printable\r\n',
+        '=\r\n',
+        '<style>',
+        '<table><td>',
       ),
     )
     fc.assert(
@@ -222,7 +276,10 @@ describe('subject tags', () => {
     ['SUBJECT:[unsecure]Hello', 'SUBJECT:Hello'],
     ['Subject: Hello\r\n [unsecure]\r\n world', 'Subject: Hello world'],
     ['Subject: a\r\n b [unsecure] c', 'Subject: a\r\n b c'],
-    ['Subject: [unsecure] =?utf-8?q?bl=C3=A5?= =?utf-8?q?b=C3=A6r?=', 'Subject: =?utf-8?q?bl=C3=A5?= =?utf-8?q?b=C3=A6r?='],
+    [
+      'Subject: [unsecure] =?utf-8?q?bl=C3=A5?= =?utf-8?q?b=C3=A6r?=',
+      'Subject: =?utf-8?q?bl=C3=A5?= =?utf-8?q?b=C3=A6r?=',
+    ],
     ['Subject: =?utf-8?q?=5Bunse?= =?utf-8?q?cure=5D_hej?=', 'Subject: =?UTF-8?Q?hej?='],
     ['Subject: =?UTF-8?B?W3Vuc2VjdXJlXSBrYWdl?=', 'Subject: =?UTF-8?B?a2FnZQ==?='],
     ['Subject: [unsecure]', 'Subject: '],
@@ -236,7 +293,9 @@ describe('subject tags', () => {
   }
 
   it('the result always reads as the subject without its tag', () => {
-    const word = fc.string({ unit: 'grapheme-composite', maxLength: 12 }).map((text) => text.replace(/[\p{C}\p{Z}=?]|unsecure/giu, ''))
+    const word = fc
+      .string({ unit: 'grapheme-composite', maxLength: 12 })
+      .map((text) => text.replace(/[\p{C}\p{Z}=?]|unsecure/giu, ''))
     fc.assert(
       fc.property(word, word, fc.boolean(), fc.boolean(), (before, after, encodeBefore, encodeAfter) => {
         const form = (text: string, encode: boolean) => (encode && text !== '' ? encodeWords(text) : text)
@@ -245,7 +304,10 @@ describe('subject tags', () => {
         if (result === null) return
         const value = result.slice('Subject: '.length).replace(/\r\n/g, '')
         assert.deepEqual(subjectTags(decodeWords(value).text, ['[unsecure]']), [])
-        assert.equal(decodeWords(value).text.replace(/\s+/g, ' ').trim(), `${before} ${after}`.replace(/\s+/g, ' ').trim())
+        assert.equal(
+          decodeWords(value).text.replace(/\s+/g, ' ').trim(),
+          `${before} ${after}`.replace(/\s+/g, ' ').trim(),
+        )
       }),
     )
   })
