@@ -137,7 +137,7 @@ describe('secure-mail init', () => {
     [['--import', '/nowhere/at/all'], /there is no config\/tls\.ini in it/],
   ]
   for (const [options, said] of MISTAKES) {
-    it(`refuses ${options.join(' ')}`, async () => {
+    it(`refuses ${JSON.stringify(options)}`, async () => {
       const dir = newFolder()
       const { exitCode, err } = await init(dir, ...options)
       assert.equal(exitCode, 2)

@@ -11,7 +11,9 @@ import { CERTIFICATE, instance, removeInstances, settingsOf } from './instance'
 
 const DEFAULTS = path.join(packageRoot(), 'config', 'secure-mail.ini')
 
-describe('config: loading', () => {
+describe('config: loading', function () {
+  // properties take long on a busy machine
+  this.timeout(30_000)
   afterEach(removeInstances)
 
   it('defaults are those of the design', () => {

@@ -24,7 +24,9 @@ ida@region.example dane-only
 [192.0.2.1] verify
 `)
 
-describe('config: policy map, look-up', () => {
+describe('config: policy map, look-up', function () {
+  // properties take long on a busy machine
+  this.timeout(30_000)
   /** Recipient, host of a static route, the pattern that must be found. */
   const CASES: readonly [recipient: string, route: string | undefined, pattern: string][] = [
     ['ida@region.example', undefined, 'ida@region.example'],
