@@ -100,6 +100,7 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     tellOutcomes(context, { outcomes, attempts: [] }, undefined)
     return
   }
+  const attemptsBefore = new Map(pending.map((recipient) => [recipient, recordOf(progress, recipient).attempts]))
   const decided = pending.map((recipient) => ({
     recipient,
     requirement: requirementOf(context, recipient, chosen.route),
@@ -109,6 +110,13 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     tellPolicy(context, group.requirement, group.recipients, chosen.route)
     for (const recipient of group.recipients) remember(progress, recipient, group.requirement)
     const result = await deliverGroup(context, group.requirement, group.recipients, chosen)
+    if (result.superseded) {
+      await deliverPending(
+        context,
+        pending.filter((recipient) => recordOf(progress, recipient).attempts === attemptsBefore.get(recipient)),
+      )
+      return
+    }
     tellOutcomes(context, result, group.requirement)
     await tellDelivered(context, result)
   }
@@ -179,12 +187,20 @@ async function deliverGroup(
       noted.add(outcome.recipient)
       await note(context, outcome, [])
     },
+    onWait: () => giveSlotBack(item),
     signal: runtime.signal,
   })
   for (const outcome of result.outcomes) {
     await note(context, outcome, result.attempts, noted.has(outcome.recipient))
   }
   return result
+}
+
+/** Haraka's queue goes on with mails to others while this one waits for its turn. Its slot is given back only once. */
+function giveSlotBack(item: HMailItem): void {
+  const give = item.next_cb
+  item.next_cb = () => undefined
+  give()
 }
 
 type AttemptRoutes = NonNullable<Extract<ReturnType<typeof chooseRoute>, { kind: 'deliver' }>['routes']>

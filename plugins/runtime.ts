@@ -6,15 +6,13 @@
 import os from 'node:os'
 import path from 'node:path'
 import { openAudit } from '../lib/audit/open'
-import type { Audit } from '../lib/audit/types'
+import type { Audit, AuditEvent } from '../lib/audit/types'
 import { maskCpr } from '../lib/classify/cpr'
 import { systemClock, type Clock } from '../lib/clock'
-import { formatProblem, watchConfig, type ConfigWatch } from '../lib/config'
 import type { Settings } from '../lib/config/settings'
 import { createDeliverer, type Deliverer } from '../lib/deliver'
-import { createResolver, isLocalAddress, lookupAddresses, lookupMx } from '../lib/dns'
-import type { Resolver } from '../lib/dns/types'
-import { loadTemplates, type Templates } from '../lib/notify/templates'
+import { isLocalAddress, lookupAddresses, lookupMx } from '../lib/dns'
+import type { Templates } from '../lib/notify/templates'
 import { forHost } from '../lib/policy/for-host'
 import type { Requirement } from '../lib/policy/types'
 import { openStore } from '../lib/store'
@@ -23,6 +21,7 @@ import { recipientRecords, type RecipientRecords } from '../lib/store/recipients
 import type { Store } from '../lib/store/types'
 import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
+import { followConfig, summaryOf } from './live-config'
 import type { MailFacts } from './mail-facts'
 import { createReporter, type Reporter } from './reporter'
 
@@ -80,46 +79,17 @@ export async function openRuntime(
   const hostname = haraka.outbound.net_utils.get_primary_host_name() || os.hostname()
   const abort = new AbortController()
   let audit: Audit | undefined
-  let templates = readTemplates(instanceDir)
-
+  const tell = (event: AuditEvent) => {
+    audit?.tell(event)
+  }
   const reportError = (what: string, error: unknown) => {
     const text = error instanceof Error ? error.message : String(error)
     plugin.logerror(`secure-mail: ${what}: ${text}`)
-    audit?.tell({ action: 'plugin-error', message: `${what}: ${text}`, outcome: 'failure', extra: { what } })
+    tell({ action: 'plugin-error', message: `${what}: ${text}`, outcome: 'failure', extra: { what } })
   }
 
-  let resolver: Resolver | undefined
-  const watch: ConfigWatch = watchConfig(instanceDir, {
-    onLoad(settings, warnings) {
-      for (const warning of warnings) plugin.logwarn(`secure-mail: ${formatProblem(warning)}`)
-      try {
-        templates = readTemplates(instanceDir)
-      } catch (error) {
-        reportError('templates', error)
-      }
-      const old = resolver
-      resolver = createResolver({ ...settings.dns, clock })
-      if (old !== undefined) void old.close()
-      plugin.lognotice(`secure-mail: configuration loaded: mode=${settings.main.mode} level=${settings.main.level}`)
-      audit?.tell({
-        action: 'config-loaded',
-        message: `configuration loaded: mode=${settings.main.mode}, level=${settings.main.level}, ${settings.map.rows.length} policy rows`,
-        outcome: 'success',
-      })
-      options.onReload(settings)
-    },
-    onReject(problems) {
-      for (const problem of problems) plugin.logerror(`secure-mail: ${formatProblem(problem)}`)
-      plugin.logerror('secure-mail: the new configuration has errors; the last good one stays in force')
-      audit?.tell({
-        action: 'config-rejected',
-        message: `configuration rejected, the last good one stays: ${problems.map(formatProblem).join('; ')}`,
-        outcome: 'failure',
-      })
-    },
-  })
-  const settings = () => watch.current()
-  resolver = createResolver({ ...settings().dns, clock })
+  const config = followConfig(plugin, { instanceDir, clock, tell, onReload: options.onReload })
+  const { settings, templates } = config
 
   const store = await openStore(settings().store, clock, (error) => {
     reportError('store', error)
@@ -143,7 +113,7 @@ export async function openRuntime(
 
   const deliverer = createDeliverer({
     settings,
-    resolver: () => resolver!,
+    resolver: config.resolver,
     lookupMx,
     lookupAddresses,
     isLocalAddress,
@@ -156,7 +126,7 @@ export async function openRuntime(
   const partial: Omit<Runtime, 'reporter'> = {
     clock,
     settings,
-    templates: () => templates,
+    templates,
     store,
     recipients: recipientRecords(store),
     sealKey,
@@ -195,25 +165,18 @@ export async function openRuntime(
     },
     async close() {
       clearInterval(sweeping)
-      watch.close()
       await deliverer.close()
-      await resolver?.close()
+      await config.close()
       await store.close()
       await opened.close()
     },
   }
   opened.tell({
     action: 'config-loaded',
-    message: `started: mode=${settings().main.mode}, level=${settings().main.level}, ${settings().map.rows.length} policy rows`,
+    message: `started: ${summaryOf(settings())}`,
     outcome: 'success',
   })
   return { ...partial, reporter: createReporter(haraka, partial) }
-}
-
-function readTemplates(instanceDir: string): Templates {
-  const loaded = loadTemplates(instanceDir)
-  if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('; '))
-  return loaded.templates
 }
 
 /** How often expired entries are removed from the store, in milliseconds. */

@@ -48,7 +48,7 @@ export interface TakeoverHandlers {
   /** Deliver one mail; never rejects. */
   deliver(item: HMailItem): Promise<void>
   /** `queue_outbound_respond` of a connection. */
-  queueOutboundRespond(this: Connection, code?: number, message?: unknown): void
+  queueOutboundRespond: (this: Connection, code?: number, message?: unknown) => void
   report(what: string, error: unknown): void
 }
 

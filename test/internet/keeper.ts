@@ -8,7 +8,7 @@ export interface Keeper {
   /** Remember something that was (or is being) started. @returns it */
   <T extends Stoppable>(thing: T | Promise<T>): Promise<T>
   /** Stop everything; a failure to do so does not keep the others from being stopped, and is thrown in the end. */
-  stop(): Promise<void>
+  stop: () => Promise<void>
 }
 
 /** A new, empty one: `const keep = keeper()`, `after(() => keep.stop())`, `dns = await keep(startDns(...))`. */
