@@ -53,8 +53,15 @@ function current(): State {
 
 function report(what: string, error: unknown): void {
   try {
-    if (state?.runtime != null) state.runtime.reportError(what, error)
-    else state?.plugin.logerror(`secure-mail: ${what}: ${error instanceof Error ? error.message : String(error)}`)
+    if (state?.runtime != null) {
+      state.runtime.reportError(what, error)
+      return
+    }
+    state?.plugin.logerror(`secure-mail: ${what}: ${error instanceof Error ? error.message : String(error)}`)
+    // a worker reads its queue before the audit log is open: the event follows when it is
+    void state?.ready.then((runtime) => {
+      runtime.reportError(what, error)
+    })
   } catch (second) {
     process.stderr.write(`secure-mail: ${what}: ${String(error)} (and it could not be logged: ${String(second)})\n`)
   }

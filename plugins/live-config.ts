@@ -10,9 +10,9 @@ import type { HarakaPlugin } from './haraka'
 
 export interface LiveConfig {
   /** The last good settings; a bad reload never changes them. */
-  settings(): Settings
-  templates(): Templates
-  resolver(): Resolver
+  settings: () => Settings
+  templates: () => Templates
+  resolver: () => Resolver
   close(): Promise<void>
 }
 
@@ -20,9 +20,9 @@ export interface LiveConfigOptions {
   instanceDir: string
   clock: Clock
   /** Told of every load and rejection after the first load. */
-  tell(event: AuditEvent): void
+  tell: (event: AuditEvent) => void
   /** Called after each successful reload. */
-  onReload(settings: Settings): void
+  onReload: (settings: Settings) => void
 }
 
 /** How long a resolver that was replaced may still answer what it was asked, in milliseconds. */
@@ -37,7 +37,9 @@ export function followConfig(plugin: HarakaPlugin, options: LiveConfigOptions): 
   const watch = watchConfig(instanceDir, {
     onLoad(settings, warnings) {
       for (const warning of warnings) plugin.logwarn(`secure-mail: ${formatProblem(warning)}`)
-      templates = readTemplates(instanceDir)
+      // the texts were read once already, to judge the configuration; should they be gone again, the old ones stay
+      const texts = loadTemplates(instanceDir)
+      if (texts.ok) templates = texts.templates
       resolver = renewResolver(resolver, settings.dns, clock)
       const summary = summaryOf(settings)
       plugin.lognotice(`secure-mail: configuration loaded: ${summary}`)
@@ -54,6 +56,7 @@ export function followConfig(plugin: HarakaPlugin, options: LiveConfigOptions): 
       })
     },
   })
+  for (const warning of watch.warnings()) plugin.logwarn(`secure-mail: ${formatProblem(warning)}`)
   let resolver: OwnResolver = renewResolver(undefined, watch.current().dns, clock)
   return {
     settings: () => watch.current(),

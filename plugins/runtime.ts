@@ -63,7 +63,7 @@ export interface RuntimeOptions {
   label: string
   version: string
   /** Called after each successful reload. */
-  onReload(settings: Settings): void
+  onReload: (settings: Settings) => void
 }
 
 /**
@@ -78,9 +78,10 @@ export async function openRuntime(
   const { instanceDir } = options
   const hostname = haraka.outbound.net_utils.get_primary_host_name() || os.hostname()
   const abort = new AbortController()
-  let audit: Audit | undefined
+  // told of failures before it is open, and then says nothing
+  const log: { audit?: Audit } = {}
   const tell = (event: AuditEvent) => {
-    audit?.tell(event)
+    log.audit?.tell(event)
   }
   const reportError = (what: string, error: unknown) => {
     const text = error instanceof Error ? error.message : String(error)
@@ -107,7 +108,7 @@ export async function openRuntime(
     mask: maskCpr,
     onError: (error) => plugin.logcrit(`secure-mail: the audit log cannot be written: ${error.message}`),
   })
-  audit = opened
+  log.audit = opened
 
   const sweeping = sweepNowAndThen(store, options.label, reportError)
 

@@ -46,10 +46,10 @@ export interface Takeover {
 
 export interface TakeoverHandlers {
   /** Deliver one mail; never rejects. */
-  deliver(item: HMailItem): Promise<void>
+  deliver: (item: HMailItem) => Promise<void>
   /** `queue_outbound_respond` of a connection. */
   queueOutboundRespond: (this: Connection, code?: number, message?: unknown) => void
-  report(what: string, error: unknown): void
+  report: (what: string, error: unknown) => void
 }
 
 const envelopes = new WeakMap<HMailItem, Promise<boolean>>()
@@ -132,9 +132,10 @@ async function readEnvelope(
     item.emit('ready')
     return true
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    // only what the disk says is worth another try; errors of parsers may carry a `code` too, but no `syscall`
+    const { code, syscall } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') item.loginfo(`secure-mail: ${item.filename} is gone; handled elsewhere`)
-    else if (code === undefined) {
+    else if (syscall === undefined) {
       report(
         'queue-file',
         new Error(`${item.filename} is damaged and set aside as error.${item.filename}: ${(error as Error).message}`),
@@ -178,6 +179,8 @@ function revive(haraka: HarakaModules, todo: Todo): Todo {
   if (!Number.isFinite(todo.queue_time)) throw new Error('the envelope has no time')
   todo.mail_from = new haraka.Address(todo.mail_from)
   todo.rcpt_to = todo.rcpt_to.map((address) => new haraka.Address(address))
+  const unusable = todo.rcpt_to.some(({ user, host }) => typeof user !== 'string' || typeof host !== 'string')
+  if (unusable) throw new Error('the envelope has a recipient that is no address')
   todo.notes = new haraka.Notes(todo.notes)
   return todo
 }

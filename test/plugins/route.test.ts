@@ -3,14 +3,12 @@ import { CODE, type HarakaModules, type HarakaMx } from '../../plugins/haraka'
 import { chooseRoute } from '../../plugins/route'
 
 /** The part of Haraka's class that matters here: objects are taken as they are, strings are `host[:port]`. */
-class FakeMx {
-  constructor(mx: unknown) {
-    if (typeof mx === 'string') {
-      const [exchange, port] = mx.split(':')
-      Object.assign(this, { exchange, ...(port === undefined ? {} : { port: Number(port) }) })
-    } else if (mx === null) throw new TypeError('null, as the real one throws')
-    else Object.assign(this, mx)
-  }
+function FakeMx(this: HarakaMx, mx: unknown): void {
+  if (typeof mx === 'string') {
+    const [exchange, port] = mx.split(':')
+    Object.assign(this, { exchange, ...(port === undefined ? {} : { port: Number(port) }) })
+  } else if (mx === null) throw new TypeError('null, as the real one throws')
+  else Object.assign(this, mx)
 }
 const haraka = {
   outbound: { net_utils: { HarakaMx: FakeMx as unknown as new (mx: unknown) => HarakaMx } },
