@@ -1,0 +1,7 @@
+/** MTA-STS (RFC 8461), the sending side. */
+export { createSts, type Sts, type StsDeps } from './sts'
+export type { StsEvent } from './events'
+export type { FetchOptions } from './fetch'
+export { lookUpPublished } from './live'
+export { readStsRecords, type StsRecord } from './record'
+export { readStsPolicy, type StsPolicy } from './policy-file'
