@@ -93,3 +93,11 @@ export function dueNow(gateway: Pick<Gateway, 'dir'>): void {
     renameSync(file.path, path.join(path.dirname(file.path), name))
   }
 }
+
+/** Another value in the text of a `secure-mail.ini`: the line is put first in its section, which must be there. */
+export function withSetting(settings: string, section: string, line: string): string {
+  const [key = ''] = line.split('=')
+  assert.ok(settings.includes(`[${section}]\n`), `no section ${section}`)
+  const rest = settings.replace(new RegExp(`^${key}=.*\n`, 'm'), '')
+  return rest.replace(`[${section}]\n`, `[${section}]\n${line}\n`)
+}
