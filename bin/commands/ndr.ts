@@ -68,7 +68,7 @@ function usageProblem(kind: string | undefined, options: PreviewOptions): string
   if (kind === undefined) return 'which kind of report? `secure-mail ndr preview --list` names them'
   if (isOneOf(REPORT_KINDS, kind)) return undefined
   const meant = nearest(kind, REPORT_KINDS)
-  return `there is no kind of report ${JSON.stringify(kind)}${meant === undefined ? '' : `; did you mean ${meant}?`} --list names them all`
+  return `there is no kind of report ${JSON.stringify(kind)}${meant === undefined ? '' : `; did you mean ${meant}?`} (--list names them all)`
 }
 
 type Loaded = { ok: true; settings: SampleSettings; templates: Templates } | { ok: false; problems: readonly string[] }
