@@ -51,6 +51,18 @@ export interface Channel {
   onLost(listener: (error: ChannelError) => void): () => void
   /** From now on an abort waits this many milliseconds before it cuts (after the final dot). */
   setGrace(ms: number): void
+  /** Is the connection gone? */
+  lost(): boolean
+  /**
+   * The conversation pauses: no signal cuts it, the socket keeps no process alive, and whatever the peer says ends it,
+   * since nothing was asked (RFC 5321 section 3.8: 421 and the end).
+   *
+   * @param onEnd called once when the connection is lost
+   * @returns takes `onEnd` back
+   */
+  rest(onEnd: () => void): () => void
+  /** The conversation goes on, under this signal. */
+  wake(signal: AbortSignal): void
   /** Stop listening, leave the socket open (for the TLS handshake). */
   detach(): Socket
   /** Cut the connection; whoever waits is told `error`. */
@@ -67,6 +79,8 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
   const lostListeners = new Set<(error: ChannelError) => void>()
   let waiter: ((result: Reply | ChannelError) => void) | undefined
   let lost: ChannelError | undefined
+  let following = signal
+  let resting = false
   let grace = 0
   let graceTimer: NodeJS.Timeout | undefined
 
@@ -81,6 +95,10 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
   }
 
   const onData = (chunk: Buffer): void => {
+    if (resting) {
+      lose(new ChannelError('closed', 'the server ended the idle connection'))
+      return
+    }
     try {
       replies.push(...parser.push(chunk))
     } catch (error) {
@@ -102,16 +120,21 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
 
   function unlisten(): void {
     socket.off('data', onData).off('error', onError).off('close', onClose).off('end', onClose)
-    signal.removeEventListener('abort', onAbort)
+    following.removeEventListener('abort', onAbort)
     clearTimeout(graceTimer)
     // What still comes out of a dying socket has nobody to go to, but must not become an uncaught exception.
     socket.on('error', () => undefined)
   }
 
+  function follow(next: AbortSignal): void {
+    following = next
+    next.addEventListener('abort', onAbort, { once: true })
+    if (next.aborted) onAbort()
+  }
+
   socket.on('data', onData).on('error', onError).on('close', onClose).on('end', onClose)
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  else if (socket.destroyed) onClose()
+  follow(signal)
+  if (socket.destroyed) onClose()
 
   function wait<T>(ms: number, what: string, start: (done: (value: T | ChannelError) => void) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -172,6 +195,21 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
       return () => lostListeners.delete(listener)
     },
     setGrace: (ms) => void (grace = ms),
+    lost: () => lost !== undefined,
+    rest(onEnd) {
+      following.removeEventListener('abort', onAbort)
+      clearTimeout(graceTimer)
+      grace = 0
+      resting = true
+      socket.unref()
+      return channel.onLost(onEnd)
+    },
+    wake(next) {
+      resting = false
+      if (lost) return
+      socket.ref()
+      follow(next)
+    },
     detach() {
       if (lost) throw lost
       unlisten()

@@ -1,5 +1,6 @@
 /** The delivery room: address by address until every recipient has a final reply or nothing is left to try. */
 import { setMaxListeners } from 'node:events'
+import type { Settings } from '../config/settings'
 import { isPermanent, isTlsFailure, type Failure } from '../failure'
 import { ChannelError } from './channel'
 import { createContexts, type Contexts } from './contexts'
@@ -14,19 +15,37 @@ import {
   localFailure,
   mostTelling,
 } from './failures'
-import { createLimiter, type Limiter } from './limiter'
+import { createLimiter, type Limiter, type Release } from './limiter'
+import { createPool, type Pool, type PoolLimits } from './pool'
+import { connectionKey } from './pool-key'
 import { hops, type Target } from './route'
-import { clearTextRetry, openSession, quit, type Session, type SessionDeps } from './session'
+import { clearTextRetry, continueSession, openSession, quit, type Session, type SessionDeps } from './session'
 import { transact } from './transaction'
 import type { Deliverer, DelivererDeps, DeliveryRequest, DeliveryResult, HostAttempt, RecipientOutcome } from './types'
 
 /** Connections tried in one attempt at a mail; the next attempt starts from the top again. */
 const MAX_CONNECTIONS = 20
 
-/** @returns the room; it holds no timers or sockets while nothing is being delivered */
+/** What all deliveries of a room share. */
+interface Shared {
+  limiter: Limiter
+  contexts: Contexts
+  pool: Pool
+  /** Those of the last delivery. */
+  settings?: Settings
+}
+
+/** @returns the room; while nothing is being delivered it holds connections for as long as they may rest, no longer */
 export function createDeliverer(deps: DelivererDeps): Deliverer {
-  const limiter = createLimiter()
-  const contexts = createContexts(deps.clock)
+  const poolLimits = (): PoolLimits => {
+    const { idle, messagesPerConnection: messages } = deps.settings().delivery
+    return { idle, messages }
+  }
+  const shared: Shared = {
+    limiter: createLimiter(),
+    contexts: createContexts(deps.clock),
+    pool: createPool(poolLimits, () => deps.clock.now()),
+  }
   const running = new Set<Promise<unknown>>()
   const stops = new Set<AbortController>()
   let closed = false
@@ -45,7 +64,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       request.signal?.addEventListener('abort', onAbort, { once: true })
       if (closed || request.signal?.aborted) stop.abort()
       stops.add(stop)
-      const delivery = new Delivery(request, deps, limiter, contexts, stop.signal)
+      const delivery = new Delivery(request, deps, shared, stop.signal)
       const work = delivery.run()
       track(work)
       const result = await work
@@ -62,6 +81,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       closed = true
       for (const stop of stops) stop.abort()
       while (running.size > 0) await Promise.allSettled(running)
+      await shared.pool.close()
     },
   }
 }
@@ -72,13 +92,16 @@ class Delivery {
   readonly #attempts: HostAttempt[] = []
   readonly #failures: Failure[] = []
   readonly #goodbyes: Promise<void>[] = []
-  #release: (() => void) | undefined
+  #release: Release | undefined
+  /** Connections tried, and whether one of them stood. */
+  #connections = 0
+  #reached = false
+  #superseded = false
 
   constructor(
     readonly request: DeliveryRequest,
     readonly deps: DelivererDeps,
-    readonly limiter: Limiter,
-    readonly contexts: Contexts,
+    readonly shared: Shared,
     readonly signal: AbortSignal,
   ) {}
 
@@ -90,6 +113,7 @@ class Delivery {
     } catch (error) {
       failure = this.#verdictOn(error)
     }
+    if (this.#superseded) return { outcomes: [], attempts: [], superseded: true }
     const rest = failure ?? localFailure('Delivery ended without a result.')
     const onEveryHost = !isTlsFailure(rest) || tlsOnEveryHost(this.#failures)
     for (const recipient of this.#open()) {
@@ -110,7 +134,7 @@ class Delivery {
   /** Resolves when the connections of this delivery are closed. */
   async parted(): Promise<void> {
     await Promise.allSettled(this.#goodbyes)
-    this.#release?.()
+    this.#release?.(this.#reached ? 'reached' : this.#connections > 0 ? 'unreachable' : undefined)
   }
 
   #verdictOn(error: unknown): Failure {
@@ -150,30 +174,38 @@ class Delivery {
     }
     if (this.#open().length === 0) return undefined
     const settings = deps.settings()
-    this.#release = await this.limiter.acquire(
+    this.#release = await this.shared.limiter.acquire(
       destination(request),
       () => deps.settings().delivery.connectionsPerDestination,
       signal,
+      () => request.onWait?.(),
     )
+    // Connections that were opened under other settings are not used again.
+    if (this.shared.settings !== deps.settings()) this.shared.pool.drain()
+    this.shared.settings = deps.settings()
+    // What was required before the wait may not be what is required now.
+    if (settings !== deps.settings()) {
+      this.#superseded = true
+      return undefined
+    }
     const sessionDeps: SessionDeps = {
       settings,
       heloName: deps.heloName(),
-      contexts: this.contexts,
+      contexts: this.shared.contexts,
       clock: deps.clock,
       signal,
       part: (channel) => this.#goodbyes.push(quit(channel)),
       ...(deps.connect ? { connect: deps.connect } : {}),
     }
-    let connections = 0
     for await (const hop of hops(request, { ...deps, settings, resolver: deps.resolver() })) {
       if (this.#stopped()) return abortedFailure()
       if (hop.kind === 'dead') {
         this.#note(hop.host === undefined ? hop.failure : at(hop.failure, { mx: hop.host }))
         continue
       }
-      connections += 1
-      if (connections > MAX_CONNECTIONS) break
-      await this.#oneAddress(hop.target, sessionDeps)
+      this.#connections += 1
+      if (this.#connections > MAX_CONNECTIONS) break
+      if (!(await this.#overOpenConnection(hop.target, sessionDeps))) await this.#oneAddress(hop.target, sessionDeps)
       if (this.#open().length === 0) return undefined
       if (this.#stopped()) return abortedFailure()
     }
@@ -183,7 +215,12 @@ class Delivery {
   /** One address; under `may` a second time in clear text when TLS fails. */
   async #oneAddress(target: Target, sessionDeps: SessionDeps): Promise<void> {
     try {
-      await this.#converse(target, sessionDeps)
+      const key = destination(this.request)
+      const { connectionsPerDestination } = sessionDeps.settings.delivery
+      this.shared.pool.shrink(key, connectionsPerDestination - this.shared.limiter.running(key))
+      const session = await openSession(target, sessionDeps)
+      this.#reached = true
+      await this.#converse(session, sessionDeps)
     } catch (error) {
       if (!(error instanceof HostTrouble)) throw error
       this.#note(at(error.failure, { mx: target.host, address: target.address, port: target.port }))
@@ -192,9 +229,39 @@ class Delivery {
     }
   }
 
+  /**
+   * The message over a connection that is open already, if there is one.
+   *
+   * @returns false when there is none, or it turned out to be dead: no content was sent then, nothing counts as tried,
+   *   and the message goes over a new connection
+   */
+  async #overOpenConnection(target: Target, sessionDeps: SessionDeps): Promise<boolean> {
+    const key = connectionKey(target, sessionDeps.heloName)
+    const taken = this.shared.pool.take(key, this.signal)
+    if (taken === undefined) return false
+    const session = continueSession(taken, target, sessionDeps)
+    if (session === null) {
+      sessionDeps.part(taken.channel)
+      return false
+    }
+    try {
+      await this.#converse(session, sessionDeps)
+      this.#reached = true
+      return true
+    } catch (error) {
+      if (!(error instanceof HostTrouble) || this.#stopped()) throw error
+      if (error.inStep) {
+        this.#note(at(error.failure, { mx: target.host, address: target.address, port: target.port }))
+        return true
+      }
+      this.deps.log('debug', `delivery ${this.request.mailId}: ${target.host}: an idle connection was dead`)
+      this.shared.pool.drop(key)
+      return false
+    }
+  }
+
   /** @throws HostTrouble (rejects): the next address may be tried */
-  async #converse(target: Target, sessionDeps: SessionDeps): Promise<void> {
-    const session = await openSession(target, sessionDeps)
+  async #converse(session: Session, sessionDeps: SessionDeps): Promise<void> {
     const { channel } = session
     if (!session.tls) await this.#permitClearText(session, sessionDeps)
     const settled: RecipientOutcome[] = []
@@ -213,17 +280,17 @@ class Delivery {
     } catch (error) {
       usable = error instanceof HostTrouble && error.inStep
       if (error instanceof ChannelError) throw this.#located(session, channelFailure(error, 'mail transaction'))
-      if (error instanceof HostTrouble) throw this.#located(session, error.failure)
+      if (error instanceof HostTrouble) throw this.#located(session, error.failure, error.inStep)
       throw error
     } finally {
-      if (usable) sessionDeps.part(channel)
+      if (usable) this.shared.pool.give(session, destination(this.request))
       else channel.destroy(new ChannelError('closed', 'given up'))
     }
     this.#attempt(session, settled)
   }
 
-  #located(session: Session, failure: Failure): HostTrouble {
-    return new HostTrouble(session.tls && !failure.tls ? { ...failure, tls: session.tls } : failure)
+  #located(session: Session, failure: Failure, inStep = false): HostTrouble {
+    return new HostTrouble(session.tls && !failure.tls ? { ...failure, tls: session.tls } : failure, inStep)
   }
 
   /** No record, no clear text: nothing has been said but EHLO when this is asked. */

@@ -1,66 +1,119 @@
-/** A fair limit on how many deliveries to one destination run at a time. */
+/**
+ * How many deliveries run at a time: to one destination, and in all. Fair between destinations, so that none waits for
+ * a slow one.
+ *
+ * A destination begins with a few connections and gets one more with each delivery that reached it, up to its limit;
+ * one that cannot be reached falls back to a single one. So a dead partner with a thousand mails waiting does not hold
+ * twenty connections in their time-outs (Postfix's concurrency feedback is the model).
+ */
 import { ChannelError } from './channel'
+
+/** Gives a place back. `unreachable`: no server of the destination could be talked to. Twice does no harm. */
+export type Release = (how?: 'reached' | 'unreachable') => void
 
 export interface Limiter {
   /**
-   * Wait for a slot; first come, first served.
+   * Wait for a place; first come, first served within a destination.
+   *
    * @param limit read again at every release, so that a reload counts at once; less than 1 counts as 1
-   * @returns gives the slot back; calling it twice does no harm
+   * @param onWait called at once when there is no place now
    * @throws ChannelError `aborted` (rejects) when the signal fires first
    */
-  acquire(key: string, limit: () => number, signal: AbortSignal): Promise<() => void>
+  acquire(key: string, limit: () => number, signal: AbortSignal, onWait?: () => void): Promise<Release>
+  /** Deliveries to a destination that run now. */
+  running(key: string): number
+}
+
+/** Deliveries at once, over all destinations. */
+export const MAX_RUNNING = 1000
+/** Deliveries at once to a destination that nothing is known of. */
+const FIRST = 5
+
+interface Waiting {
+  limit: () => number
+  start: () => void
 }
 
 interface Destination {
   running: number
-  waiting: { limit: () => number; start: () => void }[]
+  /** What experience allows, whatever the limit. */
+  window: number
+  waiting: Set<Waiting>
 }
 
-/** Destinations are forgotten when nothing runs or waits there. */
-export function createLimiter(): Limiter {
+/** @returns a limiter that forgets destinations where nothing runs or waits */
+export function createLimiter(maxRunning = MAX_RUNNING): Limiter {
   const destinations = new Map<string, Destination>()
+  /** Those who could go on but for the limit over all, in the order in which they get their turn. */
+  const starved = new Set<string>()
+  let running = 0
 
-  function next(key: string, destination: Destination): void {
-    for (let first = destination.waiting[0]; first; first = destination.waiting[0]) {
-      if (destination.running >= Math.max(1, first.limit())) return
-      destination.waiting.shift()
-      destination.running += 1
-      first.start()
+  /** @returns has somebody been let in? */
+  function next(key: string, destination: Destination): boolean {
+    const [first] = destination.waiting
+    if (first === undefined) {
+      if (destination.running === 0) destinations.delete(key)
+      return false
     }
-    if (destination.running === 0) destinations.delete(key)
+    if (destination.running >= Math.max(1, Math.min(first.limit(), destination.window))) return false
+    if (running >= maxRunning) {
+      starved.add(key)
+      return false
+    }
+    destination.waiting.delete(first)
+    destination.running += 1
+    running += 1
+    first.start()
+    return true
+  }
+
+  /** Everybody who may begin; with places short, one of each destination in turn. */
+  function pump(key: string, destination: Destination): void {
+    if (starved.size > 0 && destination.waiting.size > 0) starved.add(key)
+    for (const other of starved) {
+      if (running >= maxRunning) return
+      starved.delete(other)
+      const waiting = destinations.get(other)
+      if (waiting !== undefined && next(other, waiting) && waiting.waiting.size > 0) starved.add(other)
+    }
+    while (next(key, destination));
   }
 
   return {
-    acquire(key, limit, signal) {
-      const destination = destinations.get(key) ?? { running: 0, waiting: [] }
+    running: (key) => destinations.get(key)?.running ?? 0,
+    acquire(key, limit, signal, onWait) {
+      const destination = destinations.get(key) ?? { running: 0, window: FIRST, waiting: new Set<Waiting>() }
       destinations.set(key, destination)
       return new Promise((resolve, reject) => {
         const onAbort = (): void => {
-          const index = destination.waiting.indexOf(entry)
-          if (index >= 0) destination.waiting.splice(index, 1)
-          next(key, destination)
+          destination.waiting.delete(entry)
+          pump(key, destination)
           reject(new ChannelError('aborted', 'stopped while waiting for a free connection'))
         }
-        const entry = {
+        const entry: Waiting = {
           limit,
           start: () => {
             signal.removeEventListener('abort', onAbort)
             let held = true
-            resolve(() => {
+            resolve((how) => {
               if (!held) return
               held = false
               destination.running -= 1
-              next(key, destination)
+              running -= 1
+              if (how === 'reached') destination.window = Math.min(destination.window + 1, Math.max(FIRST, limit()))
+              else if (how === 'unreachable') destination.window = 1
+              pump(key, destination)
             })
           },
         }
-        destination.waiting.push(entry)
+        destination.waiting.add(entry)
         if (signal.aborted) {
           onAbort()
           return
         }
         signal.addEventListener('abort', onAbort, { once: true })
-        next(key, destination)
+        pump(key, destination)
+        if (destination.waiting.has(entry)) onWait?.()
       })
     },
   }

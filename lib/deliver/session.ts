@@ -19,6 +19,7 @@ import {
   tlsFailure,
   unexpectedReply,
 } from './failures'
+import { connectionKey } from './pool-key'
 import { injection, handshake } from './starttls'
 import type { Reply } from './reply'
 import type { Target } from './route'
@@ -43,6 +44,38 @@ export interface Session {
   /** null = clear text. */
   tls: TlsFacts | null
   authenticated: boolean
+  /** Of the connection; shared by all sessions over it, one after the other. */
+  use: ConnectionUse
+}
+
+/** What happened on a connection so far. */
+export interface ConnectionUse {
+  /** See `connectionKey`. */
+  readonly key: string
+  /** Settings under which it was opened: a connection does not outlive a reload. */
+  readonly settings: Settings
+  /** Milliseconds since the epoch. */
+  readonly openedAt: number
+  /** Transactions begun. */
+  served: number
+  /** A transaction was left without a final reply: RSET comes before the next one (RFC 5321 section 4.1.4). */
+  unfinished: boolean
+}
+
+/** Where a session stands when the conversation may begin. */
+type Opened = Omit<Session, 'use'>
+
+/**
+ * An open connection that was made for an equal target, for one more message. Its requirement was verified when it was
+ * opened; that the two are the same is what the key says, and that clear text is not taken for TLS is looked at again.
+ *
+ * @returns null when it must not serve this target
+ */
+export function continueSession(session: Session, target: Target, deps: SessionDeps): Session | null {
+  const { use, tls } = session
+  if (use.key !== connectionKey(target, deps.heloName) || use.settings !== deps.settings) return null
+  if (tls === null && tlsMode(target.need) === 'must') return null
+  return { ...session, target }
 }
 
 /** @throws HostTrouble (rejects); the connection is closed then */
@@ -65,7 +98,15 @@ export async function openSession(target: Target, deps: SessionDeps): Promise<Se
   const channel = createChannel(socket, deps.signal)
   const opening: Opening = { channel, polite: true }
   try {
-    return await converse(target, deps, opening)
+    const opened = await converse(target, deps, opening)
+    const use: ConnectionUse = {
+      key: connectionKey(target, deps.heloName),
+      settings: deps.settings,
+      openedAt: deps.clock.now(),
+      served: 0,
+      unfinished: false,
+    }
+    return { ...opened, use }
   } catch (error) {
     if (error instanceof ChannelError) {
       opening.channel.destroy(error)
@@ -85,7 +126,7 @@ interface Opening {
   polite: boolean
 }
 
-async function converse(target: Target, deps: SessionDeps, opening: Opening): Promise<Session> {
+async function converse(target: Target, deps: SessionDeps, opening: Opening): Promise<Opened> {
   const { timeouts } = deps.settings.delivery
   const mode = tlsMode(target.need)
   const greeting = await opening.channel.reply(timeouts.greeting)

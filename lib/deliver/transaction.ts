@@ -15,6 +15,9 @@ import type { DeliveryRequest, RecipientOutcome } from './types'
 /** After the final dot the mail may already be taken: an abort waits this long for the reply, to avoid a second copy. */
 const ABORT_GRACE = 5_000
 
+/** Longest wait for the first answer on a connection that was used before; after it the mail goes over a new one. */
+const REUSED_REPLY = 30_000
+
 export interface Transaction {
   session: Session
   request: DeliveryRequest
@@ -37,8 +40,16 @@ export async function transact(transaction: Transaction): Promise<boolean> {
   const rcpts = recipients.map((recipient) => ({ recipient, line: rcptCommand(request, capabilities, recipient) }))
   // RFC 2920 section 3.1: MAIL, RCPT and DATA may share a group, DATA as its last.
   const pipelined = capabilities.has('PIPELINING')
+  const { use } = session
+  const again = use.served > 0
+  const reset = use.unfinished
   quiet(channel)
-  if (pipelined) channel.write(`${[mail, ...rcpts.map((rcpt) => rcpt.line), 'DATA'].join('\r\n')}\r\n`)
+  use.served += 1
+  use.unfinished = true
+  if (pipelined) {
+    const group = [...(reset ? ['RSET'] : []), mail, ...rcpts.map((rcpt) => rcpt.line), 'DATA']
+    channel.write(`${group.join('\r\n')}\r\n`)
+  }
   const ask = async (line: string, ms: number): Promise<Reply> => {
     if (!pipelined) {
       quiet(channel)
@@ -50,7 +61,12 @@ export async function transact(transaction: Transaction): Promise<boolean> {
     return reply
   }
 
-  const mailReply = await ask(mail, timeouts.mail)
+  // A server that is there answers at once on a connection that it kept open; one that is gone never will.
+  const first = again ? Math.min(timeouts.mail, REUSED_REPLY) : timeouts.mail
+  if (reset && !isPositive(await ask('RSET', first))) throw new ChannelError('protocol', 'RSET was refused')
+  const mailReply = await ask(mail, first)
+  // RFC 5321 section 4.1.4: 503 is about the order of commands, so it is about this connection and not about the mail.
+  if (again && mailReply.code === 503) throw new ChannelError('protocol', 'no second message on this connection')
   const accepted: string[] = []
   if (!isPositive(mailReply)) {
     expectRefusal(mailReply, 'MAIL')
@@ -127,6 +143,7 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
       for (const recipient of waiting.splice(0)) await conclude(transaction, recipient, reply)
     }
     channel.setGrace(0)
+    session.use.unfinished = false
     return true
   } catch (error) {
     if (!(error instanceof ChannelError)) throw error

@@ -2,9 +2,10 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../clock'
 import type { Settings } from '../config/settings'
+import type { TlsaQuestion } from '../dns/tlsa'
 import type { HostAddresses, MxAnswer, Resolver } from '../dns/types'
 import type { Failure, TlsFacts } from '../failure'
-import type { HostInputs, HostRequirement, Requirement } from '../policy/types'
+import type { HostInputs, HostRequirement, Requirement, TlsaState } from '../policy/types'
 import type { SocketFactory } from './socket'
 
 /** A next hop that somebody else chose (a get_mx plugin, a smart host). */
@@ -48,6 +49,8 @@ export interface DeliveryRequest {
   beforePlaintext(event: { host: string; address: string; recipients: readonly string[] }): Promise<void>
   /** Called for each recipient as soon as its final reply is there, before anything else happens on the connection. */
   onOutcome(outcome: RecipientOutcome): Promise<void>
+  /** Called when the delivery has to wait for its turn because enough others to the same destination are under way. */
+  onWait?(): void
   signal?: AbortSignal
 }
 
@@ -89,9 +92,11 @@ export interface HostAttempt {
 }
 
 export interface DeliveryResult {
-  /** Exactly one per recipient of the request. */
+  /** Exactly one per recipient of the request; none when `superseded`. */
   outcomes: RecipientOutcome[]
   attempts: HostAttempt[]
+  /** The settings changed while the delivery waited for its turn: nothing was done, the requirement is to be decided anew. */
+  superseded?: true
 }
 
 /** What delivery needs from the rest of the house. */
@@ -106,6 +111,8 @@ export interface DelivererDeps {
     host: string,
     options: { inetPrefer: Settings['delivery']['inetPrefer'] },
   ): Promise<HostAddresses>
+  /** Asked only for hosts whose requirement TLSA records can change. */
+  lookupTlsa(resolver: Resolver, question: TlsaQuestion): Promise<TlsaState>
   /** Is this IP address one of our own or loopback? */
   isLocalAddress(address: string): boolean
   forHost(requirement: Requirement, inputs: HostInputs): HostRequirement

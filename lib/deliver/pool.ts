@@ -1,0 +1,172 @@
+/**
+ * Open connections between two messages. A message on an open connection costs 0.04 to 0.07 ms of CPU, one on a new
+ * TLS connection 1.7 ms (measured), and it spares the partner as much.
+ *
+ * TLS sessions are not resumed. TLS 1.3 resumption saves this side no CPU (1.37 to 1.48 ms instead of 1.46 to 1.48),
+ * Node skips its check of the host name on a resumed session, and the certificates of the peer are not at hand for our
+ * own. A connection that is kept open was verified on certificates that it showed itself.
+ */
+import { ChannelError } from './channel'
+import { quit, type Session } from './session'
+
+/** What decides how long a connection may be used; read when one is given back. */
+export interface PoolLimits {
+  /** Milliseconds that a connection may rest; 0 = connections are not used again. */
+  idle: number
+  /** Messages on one connection. */
+  messages: number
+}
+
+/** A connection is closed when it is this old (milliseconds), so that a certificate's end is noticed in time. */
+export const MAX_AGE = 300_000
+/** Connections that rest, over all destinations; more push out the one that has rested longest. */
+export const MAX_RESTING = 500
+
+export interface Pool {
+  /** The connection under `key` that rested for the shortest time, or undefined; it is the caller's from now on. */
+  take(key: string, signal: AbortSignal): Session | undefined
+  /**
+   * Takes a connection on which nothing is under way. It rests here until somebody needs it, or is closed politely: at
+   * once when it has done its share, later when nobody comes.
+   *
+   * @param destination as the limit per destination knows it
+   */
+  give(session: Session, destination: string): void
+  /** Closes the oldest resting connections to `destination` until at most `most` are left. */
+  shrink(destination: string, most: number): void
+  /** Closes what rests under `key`: one of them turned out to be dead. */
+  drop(key: string): void
+  /** Closes all that rests; the pool goes on. */
+  drain(): void
+  /** Closes all that rests and takes nothing any more; resolves when every connection is closed. */
+  close(): Promise<void>
+}
+
+interface Resting {
+  session: Session
+  destination: string
+  until: number
+  forget(): void
+}
+
+/**
+ * @param now milliseconds since the epoch
+ * @returns a pool that keeps no process alive: its timer and the sockets in it are not waited for
+ */
+export function createPool(limits: () => PoolLimits, now: () => number): Pool {
+  const byKey = new Map<string, Resting[]>()
+  /** In the order of coming, over all keys; and how many of each destination. */
+  const all = new Set<Resting>()
+  const perDestination = new Map<string, number>()
+  const goodbyes = new Set<Promise<void>>()
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+
+  function remove(resting: Resting): void {
+    if (!all.delete(resting)) return
+    resting.forget()
+    const { key } = resting.session.use
+    const others = byKey.get(key)?.filter((other) => other !== resting) ?? []
+    if (others.length > 0) byKey.set(key, others)
+    else byKey.delete(key)
+    const left = (perDestination.get(resting.destination) ?? 1) - 1
+    if (left > 0) perDestination.set(resting.destination, left)
+    else perDestination.delete(resting.destination)
+  }
+
+  function part(session: Session): void {
+    const goodbye = quit(session.channel).finally(() => goodbyes.delete(goodbye))
+    goodbyes.add(goodbye)
+  }
+
+  function end(resting: Resting): void {
+    remove(resting)
+    resting.session.channel.wake(NEVER)
+    part(resting.session)
+  }
+
+  /** One timer for all: the first to come is nearly always the first to go. */
+  function watch(): void {
+    const first = all.values().next().value
+    if (timer !== undefined || first === undefined) return
+    timer = setTimeout(
+      () => {
+        timer = undefined
+        const present = now()
+        for (const resting of all) if (resting.until <= present) end(resting)
+        watch()
+      },
+      Math.max(10, first.until - now()),
+    )
+    timer.unref()
+  }
+
+  return {
+    take(key, signal) {
+      const present = now()
+      for (let resting = byKey.get(key)?.at(-1); resting; resting = byKey.get(key)?.at(-1)) {
+        if (resting.until <= present) {
+          end(resting)
+          continue
+        }
+        remove(resting)
+        resting.session.channel.wake(signal)
+        return resting.session
+      }
+      return undefined
+    },
+    give(session, destination) {
+      const { idle, messages } = limits()
+      const { key, served, openedAt } = session.use
+      const present = now()
+      const until = Math.min(present + idle, openedAt + MAX_AGE)
+      if (closed || served >= messages || until <= present || session.channel.unread()) {
+        part(session)
+        return
+      }
+      const resting: Resting = {
+        session,
+        destination,
+        until,
+        forget: session.channel.rest(() => remove(resting)),
+      }
+      if (session.channel.lost()) return
+      all.add(resting)
+      const same = byKey.get(key)
+      if (same === undefined) byKey.set(key, [resting])
+      else same.push(resting)
+      perDestination.set(destination, (perDestination.get(destination) ?? 0) + 1)
+      const [oldest] = all
+      if (all.size > MAX_RESTING && oldest !== undefined) end(oldest)
+      watch()
+    },
+    shrink(destination, most) {
+      let over = (perDestination.get(destination) ?? 0) - Math.max(0, most)
+      if (over <= 0) return
+      for (const resting of all) {
+        if (over <= 0) return
+        if (resting.destination !== destination) continue
+        end(resting)
+        over -= 1
+      }
+    },
+    drop(key) {
+      for (const resting of byKey.get(key) ?? []) {
+        remove(resting)
+        resting.session.channel.destroy(new ChannelError('closed', 'another connection to the same server was dead'))
+      }
+    },
+    drain() {
+      for (const resting of all) end(resting)
+    },
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      for (const resting of all) end(resting)
+      while (goodbyes.size > 0) await Promise.allSettled(goodbyes)
+    },
+  }
+}
+
+/** A goodbye has its own time limits. */
+const NEVER = new AbortController().signal
