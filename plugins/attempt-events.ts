@@ -3,8 +3,9 @@ import { formatDeliveryLine } from '../lib/audit/delivery-line'
 import type { AuditEvent } from '../lib/audit/types'
 import type { DeliveryResult, HostAttempt, RecipientOutcome } from '../lib/deliver/types'
 import { isTlsFailure } from '../lib/failure'
+import { forDaneHost } from '../lib/policy/for-dane-host'
 import { tlsToken } from '../lib/policy/tls-token'
-import type { Requirement, Route } from '../lib/policy/types'
+import type { MtaStsState, Requirement, Route } from '../lib/policy/types'
 import { recordOf, type AttemptContext } from './attempt'
 
 /** Fields that every event about one queued mail carries. */
@@ -24,12 +25,17 @@ function policyOf(requirement: Requirement): NonNullable<AuditEvent['policy']> {
   return { source, level, reason, ...(rule === undefined ? {} : { rule: `${rule.file}:${rule.line} ${rule.pattern}` }) }
 }
 
-/** Once per group and attempt: what is required, and why. */
+/**
+ * Once per group and attempt: what is required, and why.
+ *
+ * @param mtaSts what was looked up; a policy with mode testing changes nothing but stands here (RFC 8461 section 5)
+ */
 export function tellPolicy(
   context: AttemptContext,
   requirement: Requirement,
   recipients: readonly string[],
   route: Route,
+  mtaSts: MtaStsState | undefined,
 ): void {
   const { runtime, facts } = context
   runtime.audit.tell({
@@ -38,7 +44,11 @@ export function tellPolicy(
     ...common(context),
     recipients,
     policy: policyOf(requirement),
-    extra: { route: route.kind },
+    extra: {
+      route: route.kind,
+      ...(mtaSts === undefined ? {} : { sts_state: mtaSts.state }),
+      ...(mtaSts?.state === 'policy' ? { sts_mode: mtaSts.mode, sts_id: mtaSts.id } : {}),
+    },
   })
   if (!requirement.overrideForbidden) return
   runtime.audit.tell({
@@ -92,7 +102,10 @@ function tellHost(context: AttemptContext, attempt: HostAttempt, requirement: Re
     ...(attempt.failure === undefined ? {} : { failure: attempt.failure }),
     ...(requirement === undefined
       ? {}
-      : { policy: policyOf(requirement), tlsToken: tlsToken(requirement, attempt.tls ?? null) }),
+      : {
+          policy: policyOf(forDaneHost(requirement, attempt.tls)),
+          tlsToken: tlsToken(requirement, attempt.tls ?? null),
+        }),
   })
 }
 
@@ -111,11 +124,14 @@ function destinationOf(where: {
 function tellOutcome(context: AttemptContext, outcome: RecipientOutcome, requirement: Requirement | undefined): void {
   const { runtime, item, progress, facts } = context
   const record = recordOf(progress, outcome.recipient)
+  const tls = outcome.result === 'delivered' ? outcome.tls : outcome.failure.tls
   const base: Omit<AuditEvent, 'action' | 'message'> = {
     ...common(context),
     recipients: [outcome.recipient],
     attempt: record.attempts,
-    ...(requirement === undefined ? {} : { policy: { ...policyOf(requirement), ...wouldHave(outcome, requirement) } }),
+    ...(requirement === undefined
+      ? {}
+      : { policy: { ...policyOf(forDaneHost(requirement, tls)), ...wouldHave(outcome, requirement) } }),
   }
   if (outcome.result === 'delivered') {
     const token = requirement === undefined ? '' : tlsToken(requirement, outcome.tls)

@@ -1,9 +1,8 @@
 /** One attempt at a queued mail: decide, deliver, record, report, and say when to come back. */
 import { delayNoticeDue, nextStep, recordAttempt } from '../lib/deliver/deadline'
 import type { DeliveryResult, HostAttempt, RecipientOutcome } from '../lib/deliver/types'
-import type { Failure } from '../lib/failure'
-import { decide } from '../lib/policy/decide'
-import { groupRecipients } from '../lib/policy/digest'
+import { isTlsFailure, type Failure } from '../lib/failure'
+import { groupRecipients, type RecipientGroup } from '../lib/policy/digest'
 import type { Requirement, Route } from '../lib/policy/types'
 import type { RecipientRecord } from '../lib/store/types'
 import { tellOutcomes, tellPolicy, tellSealProblem } from './attempt-events'
@@ -11,6 +10,8 @@ import type { HarakaAddress, HarakaModules, HMailItem, Todo } from './haraka'
 import { tellBounced, tellDeferred, tellDelivered } from './outcome-hooks'
 import { openWire, wireSize } from './queued-mail'
 import type { MailFacts } from './mail-facts'
+import { policyDomain } from './mta-sts'
+import { requirementsOf } from './requirements'
 import { chooseRoute } from './route'
 import { runHooks } from './hooks'
 import type { Runtime } from './runtime'
@@ -89,8 +90,12 @@ async function tryPending(context: AttemptContext, pending: readonly string[]): 
   }
 }
 
-/** Route, requirement per recipient, delivery per group of equal requirement. */
-async function deliverPending(context: AttemptContext, pending: readonly string[]): Promise<void> {
+/**
+ * Route, requirement per recipient, delivery per group of equal requirement.
+ *
+ * @param again a second time in one attempt, after a policy changed
+ */
+async function deliverPending(context: AttemptContext, pending: readonly string[], again = false): Promise<void> {
   const { haraka, runtime, item, todo, facts, progress } = context
   const answer = await runHooks(haraka, item, 'get_mx', todo.domain)
   const chosen = chooseRoute(haraka, answer, facts.domain, todo.notes)
@@ -101,25 +106,56 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     return
   }
   const attemptsBefore = new Map(pending.map((recipient) => [recipient, recordOf(progress, recipient).attempts]))
-  const decided = pending.map((recipient) => ({
-    recipient,
-    requirement: requirementOf(context, recipient, chosen.route),
-  }))
+  const { decided, waiting, mtaSts } = await requirementsOf(context, pending, chosen)
+  const unknown = waiting.map(({ recipient, failure }) => refusedOutcome(recipient, failure))
+  for (const outcome of unknown) await note(context, outcome, [])
+  if (unknown.length > 0) tellOutcomes(context, { outcomes: unknown, attempts: [] }, undefined)
+  const outdated: string[] = []
   for (const group of groupRecipients(decided)) {
     if (runtime.signal.aborted) throw new Error('shutting down')
-    tellPolicy(context, group.requirement, group.recipients, chosen.route)
+    tellPolicy(context, group.requirement, group.recipients, chosen.route, mtaSts)
     for (const recipient of group.recipients) remember(progress, recipient, group.requirement)
     const result = await deliverGroup(context, group.requirement, group.recipients, chosen)
     if (result.superseded) {
       await deliverPending(
         context,
         pending.filter((recipient) => recordOf(progress, recipient).attempts === attemptsBefore.get(recipient)),
+        again,
       )
       return
     }
     tellOutcomes(context, result, group.requirement)
     await tellDelivered(context, result)
+    outdated.push(...(await heldBackByOldPolicy(context, group, chosen)))
   }
+  // once: a domain that changes its policy all the time must not keep its mail from coming to an end
+  if (outdated.length > 0 && !again) await deliverPending(context, outdated, true)
+}
+
+/**
+ * RFC 8461 section 5.1: before a mail is given up because of an MTA-STS policy, a newer one is looked for.
+ *
+ * @returns recipients who would be reported now, and for whom another policy holds
+ */
+async function heldBackByOldPolicy(
+  context: AttemptContext,
+  { requirement, recipients }: Pick<RecipientGroup, 'requirement' | 'recipients'>,
+  chosen: { route: Route; routes?: AttemptRoutes },
+): Promise<string[]> {
+  const { runtime, progress, facts } = context
+  const domain = policyDomain(facts.domain, chosen.route, chosen.routes)
+  if (requirement.sts === undefined || domain === undefined) return []
+  const last = recipients.filter((recipient) => {
+    const record = recordOf(progress, recipient)
+    const failed = record.lastFailure !== undefined && isTlsFailure(record.lastFailure)
+    return (
+      failed &&
+      record.state === 'pending' &&
+      nextStep(record, runtime.clock.now(), runtime.settings()).step === 'report'
+    )
+  })
+  if (last.length === 0) return []
+  return (await runtime.sts.recheck(domain, requirement.sts.id)) ? last : []
 }
 
 /** Keep what was required beside the outcome: a report says it, also after a restart. */
@@ -137,27 +173,6 @@ function remember(progress: Progress, recipient: string, requirement: Requiremen
 
 function refusedOutcome(recipient: string, failure: Failure): RecipientOutcome {
   return { recipient, result: failure.enhancedCode.startsWith('5') ? 'failed' : 'deferred', failure }
-}
-
-function requirementOf(context: AttemptContext, recipient: string, route: Route): Requirement {
-  const { runtime, facts } = context
-  const settings = runtime.settings()
-  return decide({
-    recipient,
-    route,
-    map: settings.map,
-    defaultLevel: settings.main.level,
-    minVersion: settings.tls.minVersion,
-    internalDomains: settings.main.internalDomains,
-    mode: settings.main.mode,
-    overrideMode: settings.override.mode,
-    grant: facts.grant,
-    requiretls: facts.requiretls,
-    mtaSts: { state: 'absent' },
-    dane: settings.tls.dane,
-    kind: facts.kind,
-    now: runtime.clock.now(),
-  })
 }
 
 async function deliverGroup(

@@ -11,9 +11,10 @@ import { maskCpr } from '../lib/classify/cpr'
 import { systemClock, type Clock } from '../lib/clock'
 import type { Settings } from '../lib/config/settings'
 import { createDeliverer, type Deliverer } from '../lib/deliver'
-import { isLocalAddress, lookupAddresses, lookupMx } from '../lib/dns'
+import { isLocalAddress, lookupAddresses, lookupMx, lookupTlsa } from '../lib/dns'
 import type { Templates } from '../lib/notify/templates'
 import { forHost } from '../lib/policy/for-host'
+import type { Sts } from '../lib/policy/sts'
 import type { Requirement } from '../lib/policy/types'
 import { openStore } from '../lib/store'
 import { secretKey } from '../lib/store/keys'
@@ -23,6 +24,7 @@ import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
 import { followConfig, summaryOf } from './live-config'
 import type { MailFacts } from './mail-facts'
+import { openSts } from './mta-sts'
 import { createReporter, type Reporter } from './reporter'
 
 export interface Runtime {
@@ -35,6 +37,8 @@ export interface Runtime {
   sealKey: Buffer
   audit: Audit
   deliverer: Deliverer
+  /** What the domains of recipients publish (RFC 8461). */
+  sts: Sts
   reporter: Reporter
   /** Name of this MTA: `me`, for HELO and Reporting-MTA. */
   hostname: string
@@ -117,11 +121,21 @@ export async function openRuntime(
     resolver: config.resolver,
     lookupMx,
     lookupAddresses,
+    lookupTlsa,
     isLocalAddress,
     forHost,
     clock,
     heloName: () => hostname,
     log: (level, message) => (level === 'error' ? plugin.logerror(message) : plugin.logdebug(message)),
+  })
+
+  const sts = openSts(plugin, {
+    settings,
+    resolver: config.resolver,
+    store,
+    clock,
+    audit: opened,
+    refresh: isFirst(options.label),
   })
 
   const partial: Omit<Runtime, 'reporter'> = {
@@ -133,6 +147,7 @@ export async function openRuntime(
     sealKey,
     audit: opened,
     deliverer,
+    sts,
     hostname,
     postmaster: () => {
       const { ndr, main } = settings()
@@ -167,6 +182,7 @@ export async function openRuntime(
     async close() {
       clearInterval(sweeping)
       await deliverer.close()
+      await sts.close()
       await config.close()
       await store.close()
       await opened.close()
@@ -180,12 +196,17 @@ export async function openRuntime(
   return { ...partial, reporter: createReporter(haraka, partial) }
 }
 
+/** Of several processes one does what needs to be done only once. */
+function isFirst(label: string): boolean {
+  return label === 'main' || label === 'w1'
+}
+
 /** How often expired entries are removed from the store, in milliseconds. */
 const SWEEP_INTERVAL = 3_600_000
 
 /** Remove expired entries now and then; one process of several is enough. */
 function sweepNowAndThen(store: Store, label: string, reportError: Runtime['reportError']): NodeJS.Timeout | undefined {
-  if (label !== 'main' && label !== 'w1') return undefined
+  if (!isFirst(label)) return undefined
   const timer = setInterval(() => {
     background('store', reportError, async () => {
       await store.sweep()

@@ -150,9 +150,14 @@ function rowNames(inputs: PolicyInputs, row: MapRow): readonly string[] {
  * smtp_tls_secure_cert_match does. A host that a static route names is its own next-hop domain.
  */
 function nextHopNames(inputs: PolicyInputs): readonly string[] {
+  const name = nextHop(inputs)
+  return [name, `.${name}`]
+}
+
+/** The next-hop domain, which is the policy domain as well (RFC 8461 section 3.4: a smart host is its own). */
+function nextHop(inputs: PolicyInputs): string {
   const routeHost = inputs.route.kind === 'static' ? inputs.route.host : ''
-  const nextHop = routeHost === '' ? domainOf(inputs.recipient) : routeHost
-  return [nextHop, `.${nextHop}`]
+  return routeHost === '' ? domainOf(inputs.recipient) : routeHost
 }
 
 function fallbackSource(inputs: PolicyInputs): 'default' | 'static-route' {
@@ -185,7 +190,7 @@ function raised(inputs: PolicyInputs, base: Requirement): Requirement {
         minVersion: newerVersion(base.minVersion, 'TLSv1.2'),
         sts,
         source: 'mta-sts',
-        reason: `${domainOf(inputs.recipient)} publishes the MTA-STS policy ${sts.id} with mode enforce`,
+        reason: `${nextHop(inputs)} publishes the MTA-STS policy ${sts.id} with mode enforce`,
         // RFC 8461 section 2: MTA-STS never overrides DANE, so hosts with usable TLSA records are DANE's
         daneRaises: base.daneRaises || base.level === 'dane',
       }

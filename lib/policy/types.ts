@@ -68,7 +68,7 @@ export type Route =
   /** A unix socket or LMTP on loopback: local delivery. */
   | { kind: 'local' }
 
-/** State of the MTA-STS look-up (RFC 8461); issue 3 fills it, `absent` until then. */
+/** State of the MTA-STS look-up (RFC 8461) of the next-hop domain. `maxAge` is in seconds. */
 export type MtaStsState =
   | { state: 'absent' }
   | { state: 'error'; resultType: ResultType; detail: string }

@@ -1,0 +1,18 @@
+/** Does it matter for a recipient what policy its domain publishes? Pure: `decide()` itself is asked. */
+import { decide } from '../decide'
+import { requirementDigest } from '../digest'
+import type { MtaStsState, PolicyInputs } from '../types'
+
+const ABSENT: MtaStsState = { state: 'absent' }
+const STRICTEST: MtaStsState = { state: 'policy', mode: 'enforce', id: '0', mx: [], maxAge: 0 }
+
+/**
+ * @returns `none`: whatever is published changes nothing (a map row, an internal domain, a granted opt-out), so nobody
+ *   needs to look; `recorded`: only what monitor mode records; `enforced`: what the delivery must show
+ */
+export function stsEffect(inputs: Omit<PolicyInputs, 'mtaSts'>): 'none' | 'recorded' | 'enforced' {
+  const without = decide({ ...inputs, mtaSts: ABSENT })
+  const strictest = decide({ ...inputs, mtaSts: STRICTEST })
+  if (requirementDigest(without) !== requirementDigest(strictest)) return 'enforced'
+  return without.wouldRequire === strictest.wouldRequire ? 'none' : 'recorded'
+}

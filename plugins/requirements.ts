@@ -1,0 +1,59 @@
+/** What each recipient of an attempt requires: facts of the mail, settings in force, and what the next hop publishes. */
+import type { StaticRoute } from '../lib/deliver/types'
+import type { Failure } from '../lib/failure'
+import { decide } from '../lib/policy/decide'
+import type { Decided } from '../lib/policy/digest'
+import { stsEffect } from '../lib/policy/sts'
+import type { MtaStsState, PolicyInputs, Route } from '../lib/policy/types'
+import type { MailFacts } from './mail-facts'
+import { policyFailure, policyOnDemand } from './mta-sts'
+import type { Runtime } from './runtime'
+
+export interface Requirements {
+  decided: Decided[]
+  /** Recipients whose requirement is not known yet. */
+  waiting: { recipient: string; failure: Failure }[]
+  /** The MTA-STS policy that was looked up; undefined = it did not matter to any of them. */
+  mtaSts?: MtaStsState
+}
+
+/** @param chosen where the mail goes next */
+export async function requirementsOf(
+  { runtime, facts }: { runtime: Runtime; facts: MailFacts },
+  recipients: readonly string[],
+  chosen: { route: Route; routes?: readonly StaticRoute[] },
+): Promise<Requirements> {
+  const published = policyOnDemand(runtime, facts.domain, chosen.route, chosen.routes)
+  const result: Requirements = { decided: [], waiting: [] }
+  for (const recipient of recipients) {
+    const inputs = inputsFor(runtime, facts, recipient, chosen.route)
+    const effect = stsEffect(inputs)
+    const mtaSts: MtaStsState = effect === 'none' ? { state: 'absent' } : await published()
+    if (effect !== 'none') result.mtaSts = mtaSts
+    if (mtaSts.state === 'error' && effect === 'enforced') {
+      result.waiting.push({ recipient, failure: policyFailure(mtaSts.resultType, mtaSts.detail) })
+    } else {
+      result.decided.push({ recipient, requirement: decide({ ...inputs, mtaSts }) })
+    }
+  }
+  return result
+}
+
+function inputsFor(runtime: Runtime, facts: MailFacts, recipient: string, route: Route): Omit<PolicyInputs, 'mtaSts'> {
+  const settings = runtime.settings()
+  return {
+    recipient,
+    route,
+    map: settings.map,
+    defaultLevel: settings.main.level,
+    minVersion: settings.tls.minVersion,
+    internalDomains: settings.main.internalDomains,
+    mode: settings.main.mode,
+    overrideMode: settings.override.mode,
+    grant: facts.grant,
+    requiretls: facts.requiretls,
+    dane: settings.tls.dane,
+    kind: facts.kind,
+    now: runtime.clock.now(),
+  }
+}
