@@ -12,7 +12,7 @@ const STRONG =
   /(?<!\p{L})(?:cpr|personnummer|personnr|person[- ]nr|person[- ]nummer|identifikationsnummer|erstatnings-?cpr|erstatningspersonnummer|e-?cpr|sygesikring|sundhedskort|gult kort|patient-?id|civil registration (?:no|number)|danish id|personal identification (?:no|number)|national id|social security (?:no|number)|ssn(?!\p{L})|pnr\s?[:=]|de sidste fire cifre)/giu
 /** Words that go with persons. */
 const WEAK =
-  /(?<!\p{L})(?:født|fødsels|f\. ?$|dob(?!\p{L})|date of birth|born|borger|patient|journal|klient|elev|studerende|student|ansøger|medarbejder|ansat|løn|skat|eksamen|nemkonto|mitid|nemid)/giu
+  /(?<!\p{L})(?:født|fødsels|f\.(?= ?[0-9])|dob(?!\p{L})|date of birth|born|borger|patient|journal|klient|elev|studerende|student|ansøger|medarbejder|ansat|løn|skat|eksamen|nemkonto|mitid|nemid)/giu
 /** Labels of other numbers, directly before. */
 const OTHER_STRONG =
   /(?<!\p{L})(?:konto|reg\.? ?nr|registreringsn|iban|swift|cvr|se-?nr|p-?nr|p-?nummer|produktionsenhed|ean|gln|isbn|issn|doi|tlf|telefon|mobil|fax|imei|fik|giro)(?:[- .]?(?:nr|no|nummer|number|code))?[^\p{L}\p{N}]{0,8}$/iu
@@ -24,6 +24,20 @@ const NEAR_AFTER = 25
 const MIDDLE_BEFORE = 120
 const MIDDLE_AFTER = 60
 const FAR = 300
+/** Room for a label and what stands between it and the number. */
+const LABEL_ROOM = 30
+
+interface Word {
+  start: number
+  end: number
+  name: string
+}
+
+/** The words of one text that bear on its candidates, found once, in order of place. */
+export interface Words {
+  strong: readonly Word[]
+  weak: readonly Word[]
+}
 
 interface Keyword {
   name: string
@@ -31,6 +45,20 @@ interface Keyword {
   /** On the same line and in the same cell. */
   together: boolean
   before: boolean
+}
+
+/** @param text a view */
+export function wordsOf(text: string): Words {
+  const find = (pattern: RegExp): Word[] =>
+    Array.from(text.matchAll(pattern), (match) => ({
+      start: match.index,
+      end: match.index + match[0].length,
+      name: match[0]
+        .toLowerCase()
+        .replace(/[\s:=]+/g, ' ')
+        .trim(),
+    }))
+  return { strong: find(STRONG), weak: find(WEAK) }
 }
 
 /**
@@ -41,83 +69,95 @@ interface Keyword {
 export function contextOf(
   text: string,
   candidate: Candidate,
+  words: Words,
   columns: Columns,
 ): { evidence: Evidence[]; heading: boolean } {
-  const before = text.slice(Math.max(0, candidate.start - FAR), candidate.start)
-  const after = text.slice(candidate.end, candidate.end + FAR)
   const evidence: Evidence[] = []
-  const head = columns.heading(candidate.start)
-  const heading = head !== null && matches(STRONG, head).length > 0
-  const keyword = nearest(before, after)
+  const head = words.strong.length === 0 ? null : columns.heading(candidate.start)
+  const heading = head !== null && head.search(STRONG) !== -1
+  const keyword = nearest(text, candidate, words.strong)
   if (heading) evidence.push({ name: 'column:cpr', points: 4 })
   else if (keyword !== null) evidence.push({ name: `keyword:${keyword.name}`, points: keywordPoints(keyword) })
-  if (matches(WEAK, `${before.slice(-NEAR_BEFORE)} ${after.slice(0, NEAR_AFTER)}`).length > 0) {
+  const weak = neighbours(words.weak, candidate)
+  if (distance(weak.before, candidate) <= NEAR_BEFORE || distance(weak.after, candidate) <= NEAR_AFTER) {
     evidence.push({ name: 'keyword:person', points: 1 })
   }
-  const label = before.slice(-30)
-  const other = OTHER_STRONG.exec(label) ?? OTHER_WEAK.exec(label)
-  const labelled =
-    other !== null && (keyword === null || !keyword.before || keyword.distance > label.length - other.index)
+  const label = text.slice(Math.max(0, candidate.start - LABEL_ROOM), candidate.start)
+  const other = /\p{L}/u.test(label) ? (OTHER_STRONG.exec(label) ?? OTHER_WEAK.exec(label)) : null
+  const labelled = other !== null && (keyword?.before !== true || keyword.distance > label.length - other.index)
   if (labelled && !heading) {
     evidence.push(OTHER_STRONG.test(label) ? { name: 'label:other', points: -4 } : { name: 'label:weak', points: -2 })
   }
-  if (adjacentDigits(before, after)) evidence.push({ name: 'adjacent-digits', points: -3 })
-  if (isEmbedded(before, after)) evidence.push({ name: 'embedded', points: -4 })
+  if (adjacentDigits(text, candidate)) evidence.push({ name: 'adjacent-digits', points: -3 })
+  if (isEmbedded(text, candidate)) evidence.push({ name: 'embedded', points: -4 })
   if (keyword === null && candidate.separator === 'space' && /^(?:19|20)/.test(candidate.serial)) {
     evidence.push({ name: 'year', points: -2 })
   }
   return { evidence, heading }
 }
 
-function matches(pattern: RegExp, text: string): RegExpMatchArray[] {
-  return [...text.matchAll(pattern)]
+/** The last word before and the first one behind the candidate. */
+function neighbours(words: readonly Word[], { start }: Candidate): { before?: Word; after?: Word } {
+  let low = 0
+  let high = words.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((words[middle]?.start ?? 0) < start) low = middle + 1
+    else high = middle
+  }
+  const before = words[low - 1]
+  const after = words[low]
+  return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }
 }
 
-function nearest(before: string, after: string): Keyword | null {
-  const last = matches(STRONG, before).at(-1)
-  const first = matches(STRONG, after)[0]
-  const left = last === undefined ? null : keywordBefore(before, last)
-  const right = first === undefined ? null : keywordAfter(after, first)
+function distance(word: Word | undefined, candidate: Candidate): number {
+  if (word === undefined) return Number.POSITIVE_INFINITY
+  return word.start < candidate.start ? candidate.start - word.end : word.start - candidate.end
+}
+
+function nearest(text: string, candidate: Candidate, words: readonly Word[]): Keyword | null {
+  const { before, after } = neighbours(words, candidate)
+  const keyword = (word: Word | undefined): Keyword | null => {
+    const apart = distance(word, candidate)
+    if (word === undefined || apart > FAR) return null
+    const isBefore = word.start < candidate.start
+    const between = isBefore ? text.slice(word.end, candidate.start) : text.slice(candidate.end, word.start)
+    return { name: word.name, distance: apart, together: !/[\n\t|;]/.test(between), before: isBefore }
+  }
+  const left = keyword(before)
+  const right = keyword(after)
   if (left === null || right === null) return left ?? right
   return keywordPoints(right) > keywordPoints(left) ? right : left
 }
 
-function keywordBefore(before: string, match: RegExpMatchArray): Keyword {
-  const between = before.slice((match.index ?? 0) + match[0].length)
-  return { name: nameOf(match[0]), distance: between.length, together: !/[\n\t|;]/.test(between), before: true }
-}
-
-function keywordAfter(after: string, match: RegExpMatchArray): Keyword {
-  const between = after.slice(0, match.index)
-  return { name: nameOf(match[0]), distance: between.length, together: !/[\n\t|;]/.test(between), before: false }
-}
-
-function nameOf(keyword: string): string {
-  return keyword
-    .toLowerCase()
-    .replace(/[\s:=]+/g, ' ')
-    .trim()
-}
-
-function keywordPoints({ distance, together, before }: Keyword): number {
-  if (together && distance <= (before ? NEAR_BEFORE : NEAR_AFTER)) return 4
-  return distance <= (before ? MIDDLE_BEFORE : MIDDLE_AFTER) ? 3 : 1
+function keywordPoints({ distance: apart, together, before }: Keyword): number {
+  if (together && apart <= (before ? NEAR_BEFORE : NEAR_AFTER)) return 4
+  return apart <= (before ? MIDDLE_BEFORE : MIDDLE_AFTER) ? 3 : 1
 }
 
 /** Another group of digits one separator away: part of a longer number. */
-function adjacentDigits(before: string, after: string): boolean {
-  const left = /([0-9]+)[ .\-/]$/.exec(before.slice(-14))?.[1]
-  const right = /^[ .\-/]([0-9]+)/.exec(after.slice(0, 14))?.[1]
+function adjacentDigits(text: string, { start, end }: Candidate): boolean {
+  const left = /([0-9]+)[ .\-/]$/.exec(text.slice(Math.max(0, start - 14), start))?.[1]
+  const right = /^[ .\-/]([0-9]+)/.exec(text.slice(end, end + 14))?.[1]
   return (left !== undefined && left.length < 10) || (right !== undefined && right.length !== 6 && right.length < 10)
 }
 
+/** How far the word around a candidate is looked at, to each side. */
+const TOKEN_REACH = 120
+const TOKEN_ENDS = /[\s<>"'()[\]{},;|]/
+
 /** Inside an address, a path, an identifier or a long hexadecimal word. */
-function isEmbedded(before: string, after: string): boolean {
-  const left = /[^\s<>"'()[\]{},;|]{0,120}$/.exec(before)?.[0] ?? ''
-  const right = /^[^\s<>"'()[\]{},;|]{0,120}/.exec(after)?.[0] ?? ''
+function isEmbedded(text: string, { start, end }: Candidate): boolean {
+  let from = start
+  while (from > 0 && start - from < TOKEN_REACH && !TOKEN_ENDS.test(text.charAt(from - 1))) from--
+  let to = end
+  while (to < text.length && to - end < TOKEN_REACH && !TOKEN_ENDS.test(text.charAt(to))) to++
+  if (from === start && to === end) return false
+  const left = text.slice(from, start)
+  const right = text.slice(end, to)
   if (/[\p{L}_]$/u.test(left) && !/(?:cpr|nr)$/i.test(left)) return true
   if (/^[\p{L}_]/u.test(right)) return true
-  if (/:\/\/|^www\.|@/.test(left) || right.startsWith('@') || /@/.test(right)) return true
+  if (/:\/\/|^www\.|@/.test(left) || right.includes('@')) return true
   if (((left + right).match(/[/\\]/g)?.length ?? 0) >= 2) return true
   return (left + right).length >= 6 && /^[0-9a-f-]*$/i.test(left + right) && /[a-f]/i.test(left + right)
 }

@@ -6,7 +6,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { Confidence } from '../config/settings'
 import { columnsOf, type Columns } from './columns'
 import { findCandidates, mayHoldCpr, type Candidate, type Candidates, type Separator } from './cpr-candidates'
-import { contextOf, type Evidence } from './cpr-context'
+import { contextOf, wordsOf, type Evidence, type Words } from './cpr-context'
 import { cprFacts } from './cpr-number'
 import { digitView, type DigitView } from './digit-view'
 
@@ -41,6 +41,8 @@ const SEPARATOR_POINTS: Readonly<Record<Separator, number>> = {
   scattered: -2,
 }
 
+/** Candidates between two looks at the clock. */
+const CHECK_EVERY = 1000
 /** Oldest that anybody is. */
 const MAX_AGE = 115
 const CLUSTER = { points: 3, distinct: 3, share: 0.5 }
@@ -51,16 +53,24 @@ const SPARSE = { points: -3, tokens: 10, share: 0.15 }
  *
  * @param text decoded; line ends LF
  * @param now milliseconds: nobody is born later
+ * @param isTimeUp asked now and then; when it says so, what was found until then is returned, and the caller has to
+ *   treat the text as not inspected
  */
-export function findCpr(text: string, now: number): CprHit[] {
+export function findCpr(text: string, now: number, isTimeUp: () => boolean = () => false): CprHit[] {
   if (!mayHoldCpr(text)) return []
   const view = digitView(text)
   const candidates = findCandidates(view, now)
   const columns = columnsOf(view.text)
-  candidates.found.push(...withLostZero(view, columns, now))
+  const words = wordsOf(view.text)
+  for (const candidate of withLostZero(view, words, columns, now)) candidates.found.push(candidate)
   if (candidates.found.length === 0) return []
   const crowd = crowdOf(candidates)
-  const hits = candidates.found.flatMap((candidate) => judge(view, candidate, columns, crowd, now) ?? [])
+  const hits: CprHit[] = []
+  for (const [n, candidate] of candidates.found.entries()) {
+    if (n % CHECK_EVERY === CHECK_EVERY - 1 && isTimeUp()) break
+    const hit = judge(view, candidate, words, columns, crowd, now)
+    if (hit !== null) hits.push(hit)
+  }
   return withoutOverlaps(hits)
 }
 
@@ -94,10 +104,17 @@ function crowdOf({ found, tokens, contiguous }: Candidates): Crowd {
   }
 }
 
-function judge(view: DigitView, candidate: Candidate, columns: Columns, crowd: Crowd, now: number): CprHit | null {
+function judge(
+  view: DigitView,
+  candidate: Candidate,
+  words: Words,
+  columns: Columns,
+  crowd: Crowd,
+  now: number,
+): CprHit | null {
   const { facts } = candidate
   const own = ownEvidence(candidate, now)
-  const context = contextOf(view.text, candidate, columns)
+  const context = contextOf(view.text, candidate, words, columns)
   const around = context.evidence
   if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER.points })
   const named = around.some(({ name }) => name.startsWith('keyword:') || name.startsWith('column:'))
@@ -154,7 +171,7 @@ function isTimeStamp({ date, serial, separator, facts }: Candidate, now: number)
 }
 
 /** Spreadsheets drop a leading zero: a cell of nine digits, also in exponent form or as `N.0`. */
-function withLostZero(view: DigitView, columns: Columns, now: number): Candidate[] {
+function withLostZero(view: DigitView, words: Words, columns: Columns, now: number): Candidate[] {
   const found: Candidate[] = []
   for (const match of view.text.matchAll(
     /(?<![0-9.,])(?:([1-9][0-9]{8})(?:\.0+)?|([1-9])\.([0-9]{1,8})[eE]\+?0?8)(?![0-9.,])/g,
@@ -172,7 +189,7 @@ function withLostZero(view: DigitView, columns: Columns, now: number): Candidate
       separator: 'lost-zero',
       facts,
     } as const
-    if (facts.mod11 || contextOf(view.text, candidate, columns).heading) found.push(candidate)
+    if (facts.mod11 || contextOf(view.text, candidate, words, columns).heading) found.push(candidate)
   }
   return found
 }

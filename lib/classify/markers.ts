@@ -19,6 +19,8 @@ export interface MarkerReading {
   conflicts: { where: string; detail: string }[]
 }
 
+/** Label lines of one text that are told; one of them decides already. */
+const LINES_PER_TEXT = 20
 /** How many lines of a body are its head. */
 const HEAD_LINES = 3
 /** A line that opens quoted or forwarded text. */
@@ -92,16 +94,17 @@ function inText(piece: TextPiece): Marker[] {
   if (piece.role === 'subject' || piece.role === 'name' || piece.role === 'raw') return []
   // attributes are read as `name=value`, which is no line of anybody's text
   if (piece.where.endsWith('(attribute)') || !/[:=]/.test(piece.text)) return []
-  return piece.text.split('\n').flatMap((line): Marker[] => {
-    if (line.length > 200) return []
-    const value = LABEL_LINE.exec(line.normalize('NFKC'))?.[1]
-    if (value === undefined) return []
-    const found = classOfWords(value)
+  const found: Marker[] = []
+  for (const line of piece.text.split('\n')) {
+    const value = line.length > 200 ? undefined : LABEL_LINE.exec(line.normalize('NFKC'))?.[1]
+    if (value === undefined) continue
+    const verdict = classOfWords(value)
     // a public line in some text is no mark of the sender's own: that one is looked for in the head of the bodies
-    return found === 'public'
-      ? []
-      : [{ class: found, source: 'body', value: line.trim().slice(0, 80), where: piece.where }]
-  })
+    if (verdict === 'public') continue
+    found.push({ class: verdict, source: 'body', value: line.trim().slice(0, 80), where: piece.where })
+    if (found.length === LINES_PER_TEXT) break
+  }
+  return found
 }
 
 /** A configured line at the head of every alternative of the body, visible and not quoted. */

@@ -115,7 +115,7 @@ function searchTexts(texts: readonly TextPiece[], isTimeUp: () => boolean, now: 
   for (const piece of texts) {
     if (isTimeUp()) return { findings: findingsOf(best), persons: persons.size, sensitive, timeUp: true }
     const place = placesIn(piece)
-    for (const hit of findCpr(piece.text, now)) {
+    for (const hit of findCpr(piece.text, now, isTimeUp)) {
       if (hit.counts) persons.add(hit.digest)
       // one place and number once: a text may have been read in two ways
       const key = `${piece.where}\0${hit.digest}`
@@ -125,9 +125,9 @@ function searchTexts(texts: readonly TextPiece[], isTimeUp: () => boolean, now: 
     }
     if (piece.role === 'raw') continue
     const running = !['subject', 'header', 'name'].includes(piece.role)
-    sensitive.push(...findSensitive(piece.text, running).map(({ detail }) => ({ where: piece.where, detail })))
+    for (const { detail } of findSensitive(piece.text, running)) sensitive.push({ where: piece.where, detail })
   }
-  return { findings: findingsOf(best), persons: persons.size, sensitive, timeUp: false }
+  return { findings: findingsOf(best), persons: persons.size, sensitive, timeUp: isTimeUp() }
 }
 
 function findingsOf(best: ReadonlyMap<string, { hit: CprHit; where: string }>): Finding[] {
@@ -144,11 +144,11 @@ function findingsOf(best: ReadonlyMap<string, { hit: CprHit; where: string }>): 
 function placesIn(piece: TextPiece): (at: number) => string {
   if (piece.role !== 'text') return () => piece.where
   let line = 1
-  let counted = 0
+  let next = piece.text.indexOf('\n')
   return (at) => {
-    for (let lf = piece.text.indexOf('\n', counted); lf !== -1 && lf < at; lf = piece.text.indexOf('\n', counted)) {
+    while (next !== -1 && next < at) {
       line++
-      counted = lf + 1
+      next = piece.text.indexOf('\n', next + 1)
     }
     return `${piece.where} line ${line}`
   }

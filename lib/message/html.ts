@@ -225,10 +225,11 @@ class Reader {
     const inner = new Reader(this.#depth - 1)
     inner.read(text)
     const found = inner.result()
-    this.#hidden.push({ what, text: found.all }, ...found.hidden)
+    this.#hidden.push({ what, text: found.all })
+    for (const hidden of found.hidden) this.#hidden.push(hidden)
     for (const problem of found.problems) this.#problems.add(problem)
     for (const cid of found.cids) this.#cids.add(cid)
-    this.#dataUrls.push(...found.dataUrls)
+    for (const url of found.dataUrls) this.#dataUrls.push(url)
   }
 
   #attributes(attributes: readonly Attribute[]): void {

@@ -3,7 +3,7 @@ import { decodeWords, encodeWords, tokenize, type HeaderToken } from './encoded-
 
 /** Reply and forward prefixes, `Re:`, `SV[2]:`, `Fwd (3):`, as mail programs of this part of the world write them. */
 const REPLY =
-  /(?:^|[^\p{L}\p{N}])(?:re|r|sv|vs|vb|fwd?|fw|aw|antw|antwort|wg|tr|rv|ref|enc|odp|ynt|doorst|videresendt|svar|betr)\s*(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\*\d{1,4})?\s*[:\uff1a]/iu
+  /(?:^|[^\p{L}\p{N}])(?:re|r|sv|vs|vb|fwd?|fw|aw|antw|antwort|wg|tr|rv|ref|enc|odp|ynt|doorst|videresendt|svar|betr)\s{0,5}(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\*\d{1,4})?\s{0,5}[:\uff1a]/iu
 
 /** A tag that stands in a subject. */
 export interface SubjectTag {
@@ -12,6 +12,9 @@ export interface SubjectTag {
   /** Does it stand behind a reply or forward prefix, so that it may be another mail's? */
   inherited: boolean
 }
+
+/** Longest Subject field that is edited, in characters. */
+const LONGEST = 8192
 
 /** How subjects and tags are compared: NFKC, no difference of case. */
 export function fold(text: string): string {
@@ -47,7 +50,7 @@ export function removeSubjectTag(rawField: string, tags: readonly string[]): str
   const lineEnd = /(?:\r?\n)?$/.exec(rawField)?.[0] ?? ''
   const field = rawField.slice(0, rawField.length - lineEnd.length)
   const head = /^[^:\r\n]*:[ \t]*/.exec(field)?.[0]
-  if (head === undefined) return null
+  if (head === undefined || field.length > LONGEST) return null
   const { tokens, broken } = tokenize(field.slice(head.length))
   if (broken) return null
   const letters = tokens.flatMap((token, n) => lettersOf(token, n))

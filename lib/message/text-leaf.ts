@@ -33,7 +33,8 @@ export function readTextLeaf(
   if (decoded.alternative !== undefined) texts.push({ where, role: 'raw', text: unixLines(decoded.alternative) })
   if (html !== null) {
     texts.push(...htmlTexts(html, where))
-    problems.push(...html.problems, ...html.dataUrls.flatMap((url) => embedded(url)))
+    problems.push(...html.problems)
+    if (!html.dataUrls.every(isSmallImage)) problems.push('data is embedded in a URL')
   }
   if (type !== 'text/html') {
     texts.push({ where, role: 'text', text })
@@ -81,14 +82,14 @@ function looksLikeHtml(text: string): boolean {
   return /<(?:!doctype|html|head|body|table|div|span|p|br|b|i|font)\b/i.test(text)
 }
 
-/** Data inside a URL (RFC 2397): small images pass, everything else is something that was not read. */
-function embedded(url: string): string[] {
+/** Data inside a URL (RFC 2397): small images pass as inline ones do, everything else is something that was not read. */
+function isSmallImage(url: string): boolean {
   const comma = url.indexOf(',')
   const head = url.slice(0, comma).toLowerCase()
   const bytes = head.endsWith(';base64') ? Buffer.from(url.slice(comma + 1), 'base64') : Buffer.alloc(0)
   const kind = sniff(bytes)
   const image = kind === 'png' || kind === 'jpeg' || kind === 'gif'
-  return image && bytes.length <= SMALL_IMAGE && imageEndsClean(kind, bytes) ? [] : ['data is embedded in a URL']
+  return image && bytes.length <= SMALL_IMAGE && imageEndsClean(kind, bytes)
 }
 
 /** RFC 3676 section 4: a line that ends in a blank flows on in the next one. */
