@@ -109,6 +109,8 @@ export interface TlsFacts {
   cipher: string
   /** True when the certificate was checked and passed the requirement that asked for it. */
   verified: boolean
+  /** What the certificate was checked against; absent = it was not checked. */
+  auth?: 'pkix' | 'dane' | 'fingerprint'
   resumed: boolean
   servername?: string
   certificate?: CertificateFacts

@@ -1,6 +1,7 @@
 /** What a peer certificate says: facts for logs and reports, names and key bytes for verification. */
 import { createHash, type X509Certificate } from 'node:crypto'
 import type { CertificateFacts } from '../failure'
+import { toBeSigned } from './der'
 
 /** Names of the subjectAltName extension. */
 export interface AltNames {
@@ -63,26 +64,6 @@ function isoDate(text: string): string {
  * @throws RangeError when it is not the structure of a certificate
  */
 export function subjectPublicKeyInfo(der: Buffer): Buffer {
-  const certificate = element(der, 0)
-  const tbs = element(der, certificate.content)
-  let offset = tbs.content
-  // [0] EXPLICIT version is optional; serialNumber, signature, issuer, validity, subject come before the key.
-  const first = element(der, offset)
-  if (first.tag === 0xa0) offset = first.end
-  for (let skipped = 0; skipped < 5; skipped += 1) offset = element(der, offset).end
-  const key = element(der, offset)
-  if (key.tag !== 0x30 || key.end > tbs.end) throw new RangeError('no SubjectPublicKeyInfo where it belongs')
-  return der.subarray(offset, key.end)
-}
-
-/** One DER element (X.690): where its content begins and where it ends. */
-function element(der: Buffer, offset: number): { tag: number; content: number; end: number } {
-  const tag = der.readUInt8(offset)
-  const short = der.readUInt8(offset + 1)
-  const lengthBytes = short < 0x80 ? 0 : short & 0x7f
-  if (short === 0x80 || lengthBytes > 4) throw new RangeError('length form that DER does not have')
-  const content = offset + 2 + lengthBytes
-  const end = content + (lengthBytes === 0 ? short : der.readUIntBE(offset + 2, lengthBytes))
-  if (end > der.length) throw new RangeError('element longer than its certificate')
-  return { tag, content, end }
+  const { key, start } = toBeSigned(der)
+  return der.subarray(start, key.end)
 }

@@ -5,8 +5,10 @@
 import { isIP } from 'node:net'
 import type { Settings } from '../config/settings'
 import { addressLiteral } from '../dns/names'
+import type { HostAddresses } from '../dns/types'
 import type { Failure } from '../failure'
-import type { HostInputs, HostRequirement } from '../policy/types'
+import { usesDane } from '../policy/for-host'
+import type { HostInputs, HostRequirement, TlsaState } from '../policy/types'
 import { tlsFailure } from './failures'
 import type { DelivererDeps, DeliveryRequest, StaticRoute } from './types'
 
@@ -31,15 +33,23 @@ export type Hop = { kind: 'target'; target: Target } | { kind: 'dead'; host?: st
 /** RFC 2033 section 5 reserves no port; 24 is the registered one for private mail. */
 const LMTP_PORT = 24
 
-type RouteDeps = Pick<DelivererDeps, 'lookupMx' | 'lookupAddresses' | 'isLocalAddress' | 'forHost'> & {
+type RouteDeps = Pick<DelivererDeps, 'lookupMx' | 'lookupAddresses' | 'lookupTlsa' | 'isLocalAddress' | 'forHost'> & {
   resolver: ReturnType<DelivererDeps['resolver']>
   settings: Settings
 }
 
 /** What makes a host a target, besides its addresses. */
-type HostPlan = Omit<Target, 'address' | 'need'> & SecurityOfMx & { fromDns: boolean }
+interface HostPlan {
+  target: Omit<Target, 'address' | 'need'>
+  nextHop: NextHop
+  fromDns: boolean
+}
 
-type SecurityOfMx = Pick<HostInputs, 'mxSecure' | 'expandedDomain'>
+/** What led to a host, as far as its requirement depends on it. */
+type NextHop = Pick<HostInputs, 'domain' | 'mxSecure' | 'expandedDomain'> & {
+  /** The domain has no MX records: its own name, or what that is an alias of, is the host. */
+  implicit: boolean
+}
 
 export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGenerator<Hop, void, undefined> {
   if (request.routes) {
@@ -61,11 +71,12 @@ export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGen
       yield dead('dns-error', '4.4.3', 'The mail servers of the domain could not be looked up.', answer.detail)
       return
     case 'hosts': {
-      const { secure: mxSecure, expandedDomain } = answer
+      const { secure: mxSecure, expandedDomain, implicit } = answer
       const expanded = mxSecure && expandedDomain !== request.domain ? { expandedDomain } : {}
-      const fixed = { port: deps.settings.delivery.port, lmtp: false, fromDns: true, mxSecure, ...expanded }
+      const nextHop = { domain: request.domain, mxSecure, implicit, ...expanded }
       for (const mx of answer.hosts) {
-        yield* hostHops({ ...fixed, host: mx.host }, request, deps)
+        const target = { host: mx.host, port: deps.settings.delivery.port, lmtp: false }
+        yield* hostHops({ target, nextHop, fromDns: true }, request, deps)
       }
       return
     }
@@ -84,7 +95,13 @@ async function* staticHops(
     ...(route.auth === undefined ? {} : { auth: route.auth }),
   }
   if (route.path !== undefined) {
-    const need = requirementFor('localhost', false, request, deps, { mxSecure: true })
+    const need = deps.forHost(request.requirement, {
+      host: 'localhost',
+      domain: request.domain,
+      mxSecure: true,
+      addressSecure: false,
+      tlsa: { state: 'absent' },
+    })
     yield usable({ ...common, host: 'localhost', address: route.path, path: route.path, port: 0, need })
     return
   }
@@ -94,7 +111,9 @@ async function* staticHops(
   }
   const host = (addressLiteral(route.host) ?? route.host).toLowerCase().replace(/\.$/u, '')
   const port = route.port ?? (route.lmtp ? LMTP_PORT : deps.settings.delivery.port)
-  yield* hostHops({ ...common, host, port, mxSecure: true, fromDns: false }, request, deps)
+  // RFC 7672 section 2.2.2: the configuration is trusted, and what it names is the next-hop domain
+  const nextHop = { domain: host, mxSecure: true, implicit: false }
+  yield* hostHops({ target: { ...common, host, port }, nextHop, fromDns: false }, request, deps)
 }
 
 /** The addresses of one host, as they are; own ones left out where DNS named the host. */
@@ -103,9 +122,8 @@ async function* hostHops(
   request: DeliveryRequest,
   deps: RouteDeps,
 ): AsyncGenerator<Hop, void, undefined> {
-  const { mxSecure, expandedDomain, fromDns, ...fixed } = plan
-  const mx: SecurityOfMx = { mxSecure, ...(expandedDomain === undefined ? {} : { expandedDomain }) }
-  const { host } = fixed
+  const { target, fromDns } = plan
+  const { host, bind } = target
   const { inetPrefer, localMxOk } = deps.settings.delivery
   const found = await deps.lookupAddresses(deps.resolver, host, { inetPrefer })
   if (found.kind === 'none') {
@@ -116,9 +134,8 @@ async function* hostHops(
     yield dead('dns-error', '4.4.3', 'The address of the mail server could not be looked up.', found.detail, host)
     return
   }
-  const { bind } = fixed
   const family = bind === undefined ? 0 : isIP(bind)
-  const need = requirementFor(host, found.secure, request, deps, mx)
+  const need = await requirementFor(plan, found, request, deps)
   let tried = 0
   let own = 0
   for (const address of found.addresses) {
@@ -130,7 +147,7 @@ async function* hostHops(
       own += 1
       continue
     }
-    yield usable({ ...fixed, address, need })
+    yield usable({ ...target, address, need })
   }
   if (tried === 0) {
     yield dead('no-route', '4.4.4', 'The mail server has no address that can be reached from here.', bind, host)
@@ -139,20 +156,28 @@ async function* hostHops(
   }
 }
 
-function requirementFor(
-  host: string,
-  addressSecure: boolean,
+async function requirementFor(
+  { target: { host, port }, nextHop }: HostPlan,
+  addresses: Extract<HostAddresses, { kind: 'addresses' }>,
   request: DeliveryRequest,
   deps: RouteDeps,
-  mx: SecurityOfMx,
-): HostRequirement {
+): Promise<HostRequirement> {
+  const { implicit, ...mx } = nextHop
   return deps.forHost(request.requirement, {
-    host,
-    domain: request.domain,
     ...mx,
-    addressSecure,
-    tlsa: { state: 'absent' },
+    host,
+    // RFC 7672 section 2.1.3: a secure alias of an insecure name can have TLSA records of its own
+    addressSecure: addresses.secure || addresses.secureAlias,
+    tlsa: await tlsaOf(),
   })
+
+  async function tlsaOf(): Promise<TlsaState> {
+    // A row that stands alone costs no query, and cannot fail by one.
+    if (!usesDane(request.requirement)) return { state: 'absent' }
+    const { mxSecure, expandedDomain } = mx
+    const aliasOf = implicit && expandedDomain === host ? { aliasOf: mx.domain } : {}
+    return deps.lookupTlsa(deps.resolver, { host, addresses, mxSecure, port, ...aliasOf })
+  }
 }
 
 /** A requirement that this host cannot meet is found out without connecting to it. */

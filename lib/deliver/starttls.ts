@@ -67,7 +67,7 @@ export async function handshake(
     secure.once('secureConnect', () => {
       try {
         const presented = presentedBy(secure)
-        const facts = tlsFacts(secure, presented, servername)
+        const facts = tlsFacts(secure, presented, need.auth, servername)
         const verdict = verifyPeer(presented, need, request.now)
         settle()
         if (verdict.ok) {

@@ -14,6 +14,8 @@ import { nameMatches } from './names'
 /** What verification looks at; taken from the socket once. */
 export interface Presented {
   leaf?: X509Certificate
+  /** All certificates that the server sent, in its order; the leaf is the first. */
+  chain: readonly X509Certificate[]
   /** OpenSSL's verdict on the chain against the context's roots; null = trusted. */
   chainError: string | null
   version: string
@@ -22,11 +24,21 @@ export interface Presented {
 
 export type Verdict = { ok: true } | { ok: false; resultType: TlsResultType; text: string; detail?: string }
 
-/** Collect what the handshake showed. */
+/** A server that sends more certificates than this has none that matter behind them. */
+const MAX_CERTIFICATES = 32
+
+/**
+ * Collect what the handshake showed. Once per socket: Node hands the certificates out of the session, and a second
+ * call finds none.
+ */
 export function presentedBy(socket: TLSSocket): Presented {
   const leaf = socket.getPeerX509Certificate()
+  // Here `issuerCertificate` is not who issued it but what the server sent next, linked or not, in the server's order.
+  const chain: X509Certificate[] = []
+  for (let one = leaf; one && chain.length < MAX_CERTIFICATES; one = one.issuerCertificate) chain.push(one)
   return {
     ...(leaf ? { leaf } : {}),
+    chain,
     // With an always agreeing checkServerIdentity this is OpenSSL's verdict on the chain alone.
     chainError: socket.authorized ? null : String(socket.authorizationError),
     version: socket.getProtocol() ?? 'unknown',
@@ -34,12 +46,22 @@ export function presentedBy(socket: TLSSocket): Presented {
   }
 }
 
-/** Facts of the handshake for log and report. */
-export function tlsFacts(socket: TLSSocket, presented: Presented, servername?: string): TlsFacts {
+/**
+ * Facts of the handshake for log and report, before the verdict.
+ *
+ * @param auth what the requirement asks the certificate to be checked against
+ */
+export function tlsFacts(
+  socket: TLSSocket,
+  presented: Presented,
+  auth: HostRequirement['auth'],
+  servername?: string,
+): TlsFacts {
   return {
     version: presented.version,
     cipher: socket.getCipher().name,
     verified: false,
+    ...(auth === 'none' ? {} : { auth }),
     resumed: presented.resumed,
     ...(servername === undefined ? {} : { servername }),
     ...(presented.leaf ? { certificate: certificateFacts(presented.leaf) } : {}),
@@ -64,7 +86,7 @@ export function verifyPeer(presented: Presented, need: HostRequirement, now: num
     case 'fingerprint':
       return presented.leaf ? verifyFingerprint(presented.leaf, need) : noCertificate()
     case 'dane':
-      return presented.leaf ? verifyDane(presented.leaf, need) : noCertificate()
+      return verifyDane(presented.chain, need, now)
     default:
       return refuse('validation-failure', 'The requirement asks for a verification that does not exist.')
   }

@@ -52,7 +52,8 @@ export function forHost(requirement: Requirement, host: HostInputs): HostRequire
   return usesDane(requirement) ? withDane(requirement, host) : withoutDane(requirement, host)
 }
 
-function usesDane(requirement: Requirement): boolean {
+/** Can TLSA records change what a host must show? Where not, nobody needs to look them up. */
+export function usesDane(requirement: Pick<Requirement, 'daneRaises' | 'level'>): boolean {
   return requirement.daneRaises || requirement.level === 'dane' || requirement.level === 'dane-only'
 }
 

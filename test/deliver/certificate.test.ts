@@ -27,7 +27,7 @@ function need(more: Partial<HostRequirement>): HostRequirement {
   }
 }
 
-const shown: Presented = { leaf, chainError: null, version: 'TLSv1.3', resumed: false }
+const shown: Presented = { leaf, chain: [leaf], chainError: null, version: 'TLSv1.3', resumed: false }
 
 describe('deliver: certificates', () => {
   it('facts agree with another computation of the same', () => {
@@ -170,17 +170,17 @@ describe('deliver: certificates', () => {
     {
       name: 'DANE-EE of another key',
       need: { auth: 'dane', tlsa: [{ usage: 3, selector: 1, matchingType: 1, data: '00' }] },
-      verdict: 'validation-failure',
+      verdict: 'tlsa-invalid',
     },
     {
       name: 'DANE-EE with unknown selector',
       need: { auth: 'dane', tlsa: [{ usage: 3, selector: 2, matchingType: 1, data: fingerprints(identity).spki }] },
-      verdict: 'validation-failure',
+      verdict: 'tlsa-invalid',
     },
     {
       name: 'DANE-EE with unknown matching type',
       need: { auth: 'dane', tlsa: [{ usage: 3, selector: 1, matchingType: 9, data: fingerprints(identity).spki }] },
-      verdict: 'validation-failure',
+      verdict: 'tlsa-invalid',
     },
     {
       name: 'usage 1 is no pin in SMTP (RFC 7672 section 3.1.3)',

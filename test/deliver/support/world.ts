@@ -9,7 +9,7 @@ import { createDeliverer } from '../../../lib/deliver'
 import type { DelivererDeps, DeliveryRequest, RecipientOutcome } from '../../../lib/deliver/types'
 import type { HostAddresses, MxAnswer, Resolver } from '../../../lib/dns/types'
 import { forHost } from '../../../lib/policy/for-host'
-import type { Requirement } from '../../../lib/policy/types'
+import type { Requirement, TlsaState } from '../../../lib/policy/types'
 import { rootPem } from './certificates'
 import { startServer, type Script, type TestServer } from './server'
 
@@ -70,6 +70,10 @@ export interface World {
   host(name: string, ...scripts: Script[]): Promise<TestServer[]>
   mx: Map<string, MxAnswer>
   addresses: Map<string, HostAddresses>
+  /** By host; what is not there is absent. */
+  tlsa: Map<string, TlsaState>
+  /** Hosts whose TLSA records were asked for. */
+  tlsaAsked: string[]
   /** Connections that were asked for. */
   dialled: string[]
   /** PEM file with the tests' root. */
@@ -100,6 +104,8 @@ export async function world(current: Settings = settings(), more: Partial<Delive
   const ports = new Map<string, number>()
   const mx = new Map<string, MxAnswer>()
   const addresses = new Map<string, HostAddresses>()
+  const tlsa = new Map<string, TlsaState>()
+  const tlsaAsked: string[] = []
   const dialled: string[] = []
   const log: string[] = []
   const deliverer = createDeliverer({
@@ -110,6 +116,10 @@ export async function world(current: Settings = settings(), more: Partial<Delive
       Promise.resolve(
         isIP(host) === 0 ? (addresses.get(host) ?? { kind: 'none', detail: 'no A' }) : addressesOf(host, host),
       ),
+    lookupTlsa: (_resolver, { host }) => {
+      tlsaAsked.push(host)
+      return Promise.resolve(tlsa.get(host) ?? { state: 'absent' })
+    },
     isLocalAddress: (address) => address.startsWith('127.'),
     forHost,
     clock: { now: () => Date.now() },
@@ -127,6 +137,8 @@ export async function world(current: Settings = settings(), more: Partial<Delive
   return {
     mx,
     addresses,
+    tlsa,
+    tlsaAsked,
     dialled,
     caFile,
     log,
