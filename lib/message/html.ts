@@ -4,6 +4,8 @@
  * linear time: an element stack is kept nowhere, and a construct without its end takes the rest of the source at once.
  */
 import { decodeEntities } from './entities'
+import { Flow } from './html-flow'
+import { readTag, type Attribute } from './html-tag'
 
 export interface HtmlText {
   /** All element text in order, hidden or not, blocks on lines of their own and table cells apart by tabs. */
@@ -256,109 +258,6 @@ class Reader {
       if (match[1]?.includes(',') === true) this.#dataUrls.push(match[1])
     }
   }
-}
-
-/** Running text with breaks that are only written once more text follows. */
-class Flow {
-  readonly #pieces: string[] = []
-  #pending: 'none' | 'line' | 'row' = 'none'
-  /** Cell of the current row that text belongs to, and the one that text was last written to. */
-  #cell = -1
-  #written = -1
-  readonly #outer: { cell: number; written: number }[] = []
-
-  add(text: string): void {
-    if (text.trim() === '') {
-      if (text !== '' && this.#pending === 'none' && this.#cell === this.#written) this.#pieces.push(text)
-      return
-    }
-    const first = this.#pieces.length === 0
-    if (this.#pending === 'row') {
-      if (!first) this.#pieces.push('\n')
-      this.#written = 0
-    }
-    if (this.#cell > this.#written) {
-      this.#pieces.push('\t'.repeat(this.#written === -1 ? 0 : this.#cell - this.#written))
-      this.#written = this.#cell
-    } else if (this.#pending === 'line' && !first) this.#pieces.push('\n')
-    this.#pending = 'none'
-    this.#pieces.push(text)
-  }
-
-  line(): void {
-    if (this.#pending === 'none') this.#pending = 'line'
-  }
-
-  row(): void {
-    this.#pending = 'row'
-    this.#cell = -1
-    this.#written = -1
-  }
-
-  cell(isEnd: boolean): void {
-    if (!isEnd) this.#cell++
-  }
-
-  table(isEnd: boolean): void {
-    if (!isEnd) {
-      this.#outer.push({ cell: this.#cell, written: this.#written })
-      this.row()
-      return
-    }
-    const outer = this.#outer.pop() ?? { cell: -1, written: -1 }
-    this.#cell = outer.cell
-    this.#written = outer.cell
-    this.#pending = 'row'
-  }
-
-  text(): string {
-    return this.#pieces.join('')
-  }
-}
-
-interface Attribute {
-  name: string
-  value: string
-}
-
-const SPACE = /[ \t\r\n\f/]*/y
-const TAG_NAME = /[^ \t\r\n\f/>]*/y
-const ATTRIBUTE_NAME = /=?[^ \t\r\n\f/>=]*/y
-const EQUALS = /[ \t\r\n\f]*=[ \t\r\n\f]*/y
-const UNQUOTED = /[^ \t\r\n\f>]*/y
-
-/** Read a tag from its name on (HTML standard, section 13.2.5.8 and following). */
-function readTag(source: string, from: number): { name: string; attributes: Attribute[]; end: number } {
-  const take = (pattern: RegExp, at: number): string => {
-    pattern.lastIndex = at
-    return pattern.exec(source)?.[0] ?? ''
-  }
-  const name = take(TAG_NAME, from)
-  const attributes: Attribute[] = []
-  let at = from + name.length
-  while (at < source.length) {
-    at += take(SPACE, at).length
-    if (at >= source.length || source.charAt(at) === '>') break
-    const attribute = take(ATTRIBUTE_NAME, at)
-    at += attribute.length
-    const equals = take(EQUALS, at)
-    let value = ''
-    if (equals !== '') {
-      at += equals.length
-      const quote = source.charAt(at)
-      if (quote === '"' || quote === "'") {
-        const close = source.indexOf(quote, at + 1)
-        const end = close === -1 ? source.length : close
-        value = source.slice(at + 1, end)
-        at = close === -1 ? source.length : close + 1
-      } else {
-        value = take(UNQUOTED, at)
-        at += value.length
-      }
-    }
-    attributes.push({ name: attribute.toLowerCase(), value })
-  }
-  return { name: name.toLowerCase(), attributes, end: Math.min(at + 1, source.length) }
 }
 
 function styleSheets(source: string): string {
