@@ -16,10 +16,11 @@ import {
   type PolicyReport,
   type Requirement,
 } from '../../lib/policy'
+import { lookUpPublished, stsFetchOptions } from '../../lib/policy/sts'
 import { findInstance } from '../instance'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
 
-/** How the command reaches DNS: look-ups for one run, and their end. */
+/** How the command reaches DNS and policy hosts: look-ups for one run, and their end. */
 export type Connect = (settings: Settings) => { lookUps: LookUps; close: () => Promise<void> }
 
 const throughDns: Connect = (settings) => {
@@ -29,6 +30,11 @@ const throughDns: Connect = (settings) => {
       mx: (domain) => lookupMx(resolver, domain),
       addresses: (host) => lookupAddresses(resolver, host, { inetPrefer: settings.delivery.inetPrefer }),
       isLocal: (address) => isLocalAddress(address),
+      published: {
+        // live, not from the cache of the running gateway: what the domain publishes now
+        mtaSts: (domain) =>
+          lookUpPublished(domain, resolver, stsFetchOptions(settings, process.env.SECURE_MAIL_STS_PORT)),
+      },
     },
     close: () => resolver.close(),
   }
@@ -47,7 +53,7 @@ export function policyWith(connect: Connect, clock: Clock): RegisterCommand {
       .option('--json', 'print one line of JSON per recipient')
       .addHelpText(
         'after',
-        '\nNo mail server is connected to.\nExit code: 0 would be delivered, 1 would not, 2 wrong call or configuration.',
+        '\nDNS and the policy host of MTA-STS are asked; no mail server is connected to.\nExit code: 0 would be delivered, 1 would not, 2 wrong call or configuration.',
       )
       .action(async (recipients: string[], _options: unknown, command: Command) => {
         const options = command.optsWithGlobals<CommonOptions>()

@@ -19,7 +19,7 @@ export interface Findings {
   /** `tls.mta_sts` */
   mtaStsEnabled: boolean
   /** Were `_mta-sts` and the TLSA records asked for at all? */
-  publishedLookedUp: boolean
+  lookedUp: { mtaSts: boolean; tlsa: boolean }
 }
 
 export interface HostFindings {
@@ -52,6 +52,10 @@ export interface PolicyReport {
     mode?: string
     id?: string
     mx?: readonly string[]
+    /** Seconds. */
+    maxAge?: number
+    resultType?: ResultType
+    detail?: string
   }
   mx: MxReport[]
   /** Every source in the order in which it was looked at. */
@@ -66,7 +70,7 @@ export interface MxReport {
   preference: number
   /** MX and address records are DNSSEC-secure. */
   secure: boolean
-  /** Does the MTA-STS policy name the host? null = no policy in force. */
+  /** Does the MTA-STS policy (mode enforce or testing) name the host? null = there is none, or it does not count. */
   stsMatch: boolean | null
   /** Usable TLSA records. */
   tlsa: number
@@ -118,7 +122,7 @@ function explainHost(findings: Findings, requirement: Requirement, found: HostFi
     host: found.host,
     preference: found.preference,
     secure: mxSecure && resolved?.secure === true,
-    stsMatch: requirement.sts === undefined ? null : matchesStsPatterns(found.host, requirement.sts.mx),
+    stsMatch: stsMatchOf(requirement, findings.inputs, found.host),
     tlsa: found.tlsa.state === 'usable' ? found.tlsa.records.length : 0,
     usable,
     why: hindrance?.why ?? answer.why,
@@ -161,24 +165,38 @@ function verdictOf(mx: MxAnswer, hosts: readonly MxReport[]): { deliver: boolean
   return { deliver: true, verdict: `delivered if a server meets this; ${first.host} is tried first` }
 }
 
-function daneOf({ inputs, publishedLookedUp }: Findings, requirement: Requirement, mx: readonly MxReport[]) {
+function daneOf({ inputs, lookedUp }: Findings, requirement: Requirement, mx: readonly MxReport[]) {
   const byLevel = requirement.level === 'dane' || requirement.level === 'dane-only'
   return {
     enabled: inputs.dane,
     applies: requirement.daneRaises || byLevel,
-    lookedUp: publishedLookedUp,
+    lookedUp: lookedUp.tlsa,
     hosts: mx.filter((host) => host.tlsa > 0).length,
   }
 }
 
-function mtaStsOf({ inputs, mtaStsEnabled, publishedLookedUp }: Findings): PolicyReport['mtaSts'] {
-  const { mtaSts } = inputs
-  const policy = mtaSts.state === 'policy' ? { mode: mtaSts.mode, id: mtaSts.id, mx: mtaSts.mx } : {}
-  return { enabled: mtaStsEnabled, lookedUp: publishedLookedUp, state: mtaSts.state, ...policy }
+function mtaStsOf({ inputs: { mtaSts }, mtaStsEnabled, lookedUp }: Findings): PolicyReport['mtaSts'] {
+  const common = { enabled: mtaStsEnabled, lookedUp: lookedUp.mtaSts }
+  switch (mtaSts.state) {
+    case 'absent':
+      return { ...common, state: 'absent' }
+    case 'error':
+      return { ...common, state: 'error', resultType: mtaSts.resultType, detail: mtaSts.detail }
+    case 'policy': {
+      const { mode, id, mx, maxAge } = mtaSts
+      return { ...common, state: 'policy', mode, id, mx, maxAge }
+    }
+  }
+}
+
+/** A policy in force, or one in mode testing, which says what its owner is about to enforce. */
+function stsMatchOf(requirement: Requirement, { mtaSts }: PolicyInputs, host: string): boolean | null {
+  if (requirement.sts !== undefined) return matchesStsPatterns(host, requirement.sts.mx)
+  return mtaSts.state === 'policy' && mtaSts.mode === 'testing' ? matchesStsPatterns(host, mtaSts.mx) : null
 }
 
 function sourcesOf(findings: Findings): PolicyReport['sources'] {
-  const { inputs, publishedLookedUp } = findings
+  const { inputs, lookedUp } = findings
   const domain = domainOf(inputs.recipient)
   const routeHost = inputs.route.kind === 'static' ? inputs.route.host : undefined
   const row = inputs.map.find(inputs.recipient, routeHost, inputs.now)
@@ -196,7 +214,7 @@ function sourcesOf(findings: Findings): PolicyReport['sources'] {
     },
     { source: 'default', says: `level ${inputs.defaultLevel}, ${inputs.minVersion} or newer` },
     { source: 'MTA-STS', says: stsSays(findings) },
-    { source: 'DANE', says: lookUpSays(inputs.dane, publishedLookedUp) ?? 'see each MX host' },
+    { source: 'DANE', says: lookUpSays(inputs.dane, lookedUp.tlsa) ?? 'see each MX host' },
     {
       source: 'mode',
       says: inputs.mode === 'monitor' ? 'monitor: default and published policy are not enforced' : 'enforce',
@@ -210,16 +228,16 @@ function lookUpSays(enabled: boolean, lookedUp: boolean): string | undefined {
   return lookedUp ? undefined : 'not looked up, so it does not raise the default'
 }
 
-function stsSays({ inputs: { mtaSts }, mtaStsEnabled, publishedLookedUp }: Findings): string {
-  const hindered = lookUpSays(mtaStsEnabled, publishedLookedUp)
+function stsSays({ inputs: { mtaSts }, mtaStsEnabled, lookedUp }: Findings): string {
+  const hindered = lookUpSays(mtaStsEnabled, lookedUp.mtaSts)
   if (hindered !== undefined) return hindered
   switch (mtaSts.state) {
     case 'absent':
       return 'the domain publishes none'
     case 'error':
-      return `the look-up failed (${mtaSts.resultType}): ${mtaSts.detail}`
+      return `nothing that could be used (${mtaSts.resultType}): ${mtaSts.detail}`
     case 'policy':
-      return `policy ${mtaSts.id}, mode ${mtaSts.mode}, MX ${mtaSts.mx.join(' ')}`
+      return `policy ${mtaSts.id}, mode ${mtaSts.mode}, MX ${mtaSts.mx.join(' ')}, for ${mtaSts.maxAge} s`
   }
 }
 

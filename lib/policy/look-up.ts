@@ -10,10 +10,10 @@ export interface LookUps {
   mx(domain: string): Promise<MxAnswer>
   addresses(host: string): Promise<HostAddresses>
   isLocal(address: string): boolean
-  /** What domain and host publish; absent = not looked up. */
+  /** What domain and host publish; a look-up that is absent is not done. */
   published?: {
-    mtaSts(domain: string): Promise<MtaStsState>
-    tlsa(host: string, addresses: HostAddresses): Promise<TlsaState>
+    mtaSts?(domain: string): Promise<MtaStsState>
+    tlsa?(host: string, addresses: HostAddresses): Promise<TlsaState>
   }
 }
 
@@ -31,7 +31,7 @@ export async function lookUp(
   const { published } = lookUps
   const [mx, mtaSts] = await Promise.all([
     lookUps.mx(domain),
-    settings.tls.mtaSts && published !== undefined ? published.mtaSts(domain) : ABSENT,
+    settings.tls.mtaSts && published?.mtaSts !== undefined ? published.mtaSts(domain) : ABSENT,
   ])
   const hosts = mx.kind === 'hosts' ? mx.hosts : []
   return {
@@ -54,7 +54,7 @@ export async function lookUp(
     mx,
     hosts: await Promise.all(hosts.map((host) => lookUpHost(host, settings.delivery.localMxOk, lookUps))),
     mtaStsEnabled: settings.tls.mtaSts,
-    publishedLookedUp: published !== undefined,
+    lookedUp: { mtaSts: published?.mtaSts !== undefined, tlsa: published?.tlsa !== undefined },
   }
 }
 
@@ -67,7 +67,7 @@ async function lookUpHost(
 ): Promise<HostFindings> {
   const addresses = await lookUps.addresses(host)
   const list = addresses.kind === 'addresses' ? addresses.addresses : []
-  const tlsa = lookUps.published === undefined ? ABSENT : await lookUps.published.tlsa(host, addresses)
+  const tlsa = (await lookUps.published?.tlsa?.(host, addresses)) ?? ABSENT
   const ownHost = !localMxOk && list.length > 0 && list.every((address) => lookUps.isLocal(address))
   return { host, preference, addresses, tlsa, ownHost }
 }

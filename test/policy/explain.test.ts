@@ -40,7 +40,7 @@ function findings(given: Partial<PolicyInputs> = {}, more: Partial<Findings> = {
     },
     hosts,
     mtaStsEnabled: true,
-    publishedLookedUp: true,
+    lookedUp: { mtaSts: true, tlsa: true },
     ...more,
   }
 }
@@ -63,6 +63,27 @@ describe('policy: explainFindings', () => {
       { usable: false, stsMatch: false, resultType: 'validation-failure' },
     ],
     ['MTA-STS, its host', findings({ mtaSts: STS }), { deliver: true }, { usable: true, stsMatch: true }],
+    [
+      'MTA-STS in mode testing: said, not enforced',
+      findings({ mtaSts: { ...STS, mode: 'testing' } }, { hosts: [found({ host: 'evil.example' })] }),
+      { level: 'encrypt', deliver: true },
+      { usable: true, stsMatch: false },
+    ],
+    [
+      'MTA-STS in mode none',
+      findings({ mtaSts: { ...STS, mode: 'none', mx: [] } }),
+      { level: 'encrypt', deliver: true },
+      { usable: true, stsMatch: null },
+    ],
+    [
+      'MTA-STS that cannot be had',
+      findings({ mtaSts: { state: 'error', resultType: 'sts-webpki-invalid', detail: 'expired' } }),
+      {
+        level: 'encrypt',
+        mtaSts: { enabled: true, lookedUp: true, state: 'error', resultType: 'sts-webpki-invalid', detail: 'expired' },
+      },
+      { stsMatch: null },
+    ],
     [
       'dane-only without TLSA',
       findings({ map: mapOf(row({ level: 'dane-only' })) }),
@@ -129,7 +150,7 @@ describe('policy: explainFindings', () => {
   })
 
   it('does not claim to have looked where nobody looked', () => {
-    const report = explainFindings(findings({}, { publishedLookedUp: false }))
+    const report = explainFindings(findings({}, { lookedUp: { mtaSts: false, tlsa: false } }))
     const says = report.sources.filter(({ source }) => source === 'DANE' || source === 'MTA-STS')
     assert.ok(says.length === 2 && says.every((line) => line.says.startsWith('not looked up')))
     assert.deepEqual([report.dane.lookedUp, report.mtaSts.lookedUp], [false, false])
