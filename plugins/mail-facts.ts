@@ -1,12 +1,12 @@
 /** What is certain about a queued mail before its delivery: who, to whom, and what its sealed record still proves. */
 import { createHash } from 'node:crypto'
-import { domainToASCII } from 'node:url'
 import { contentDigestOfWire } from '../lib/message/digest'
 import { caseId } from '../lib/notify/case-id'
 import type { Grant } from '../lib/policy/types'
 import { mailIdOf } from '../lib/store/recipients'
 import { checkSeal } from '../lib/store/seal'
 import type { SecureMailNotes } from '../lib/store/notes'
+import { toLabels } from '../lib/util/address'
 import type { HarakaAddress, HMailItem, Todo } from './haraka'
 import { openWire } from './queued-mail'
 
@@ -42,7 +42,7 @@ export function envelopeAddress(address: HarakaAddress): string {
 /** @returns the domain in A-labels and lower case; an address literal or what cannot be converted stays as it is */
 export function asciiDomain(domain: string): string {
   if (domain.startsWith('[')) return domain.toLowerCase()
-  return domainToASCII(domain).replace(/\.$/, '') || domain.toLowerCase()
+  return toLabels(domain).replace(/\.$/, '').toLowerCase()
 }
 
 /**

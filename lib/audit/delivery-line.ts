@@ -6,7 +6,7 @@ import { tlsToken } from '../policy/tls-token'
 import type { Requirement } from '../policy/types'
 import { addressParts } from '../util/address'
 import { oneLine } from '../util/one-line'
-import { withoutAddresses, type RecipientStyle } from './identity'
+import { personsMask, type RecipientStyle } from './identity'
 
 export interface DeliveryLineInput {
   /** Queue id without suffix. */
@@ -86,6 +86,6 @@ function remoteText(input: DeliveryLineInput): string {
 
 function printable(input: DeliveryLineInput, text: string): string {
   const line = oneLine(text.slice(0, 2000))
-  const person = input.recipients === 'clear' ? line : withoutAddresses(line, [input.outcome.recipient])
+  const person = input.recipients === 'clear' ? line : personsMask([input.outcome.recipient])(line)
   return (input.mask ?? maskCpr)(person).slice(0, 500)
 }

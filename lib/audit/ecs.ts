@@ -5,8 +5,8 @@
 import type { CertificateFacts, Failure, TlsFacts } from '../failure'
 import { ACTIONS, SEVERITY } from './actions'
 import { addressParts } from '../util/address'
-import { recipientHmac, withoutAddresses, type RecipientStyle } from './identity'
-import { maskTree, type JsonObject, type JsonValue } from './mask-tree'
+import { personsMask, recipientHmac, type RecipientStyle } from './identity'
+import { maskTree, type JsonObject, type Tree } from './mask-tree'
 import type { AuditEvent } from './types'
 
 /** Version of ECS that the field names are from. */
@@ -39,7 +39,7 @@ export interface EcsStamp {
  */
 export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): JsonObject {
   const facts = ACTIONS[event.action]
-  const tree = prune({
+  const tree: Tree = {
     '@timestamp': new Date(stamp.now).toISOString(),
     ecs: { version: ECS_VERSION },
     log: { level: facts.level },
@@ -74,12 +74,16 @@ export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): 
     rule: ruleTree(event),
     error: errorTree(event.failure),
     securemail: securemailTree(event, context),
-  })
+  }
   // Somebody who writes to themselves still stands there in clear, as the sender.
   const sender = event.sender?.toLowerCase()
   const persons =
     context.recipients === 'clear' ? [] : (event.recipients ?? []).filter((one) => one.toLowerCase() !== sender)
-  return maskTree(tree, (text) => context.mask(withoutAddresses(text, persons)))
+  const withoutPersons = personsMask(persons)
+  return maskTree(tree, (text) => {
+    const anonymous = withoutPersons(text)
+    return hasDigits(anonymous) ? context.mask(anonymous) : anonymous
+  })
 }
 
 function emailTree(event: AuditEvent, context: EcsContext): Tree {
@@ -220,21 +224,16 @@ function looksMasked(value: number, mask: (text: string) => string): boolean {
   return [digits, digits.padStart(10, '0')].some((text) => mask(text) !== text)
 }
 
-interface Tree {
-  [name: string]: JsonValue | Tree | undefined
-}
+/** Digits of a birth date: no CPR number has fewer. */
+const DATE_DIGITS = 6
 
-/** Without what is undefined, and without objects that are empty then. */
-function prune(tree: Tree): JsonObject {
-  const result: JsonObject = {}
-  for (const [name, value] of Object.entries(tree)) {
-    if (value === undefined) continue
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      result[name] = value
-      continue
-    }
-    const inner = prune(value)
-    if (Object.keys(inner).length > 0) result[name] = inner
+/** Cheap first look for the many short texts that hold no number at all; what is not ASCII is always looked through. */
+function hasDigits(text: string): boolean {
+  let digits = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) return true
+    if (code >= 0x30 && code <= 0x39 && (digits += 1) >= DATE_DIGITS) return true
   }
-  return result
+  return false
 }

@@ -22,19 +22,24 @@ export function recipientHmac(address: string, key: Buffer): string {
 }
 
 /**
- * Take the persons out of a text that may repeat the recipients' addresses (remote servers do: `<bo@x>: unknown`).
+ * Takes the persons out of texts that may repeat the recipients' addresses (remote servers do: `<bo@x>: unknown`).
  *
- * @returns the text with `...@domain` where an address of the list stood
+ * @returns gives a text with `...@domain` where an address of the list stood
  */
-export function withoutAddresses(text: string, addresses: readonly string[]): string {
-  let result = text
-  for (const address of addresses) {
-    const { local, domain } = addressParts(address)
-    if (local === '') continue
-    const written = address.slice(address.lastIndexOf('@') + 1)
-    for (const form of new Set([`${local}@${written}`, `${local}@${domain}`])) {
-      result = result.replace(new RegExp(form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi'), `...@${domain}`)
-    }
-  }
-  return result
+export function personsMask(addresses: readonly string[]): (text: string) => string {
+  const patterns = addresses.flatMap(patternsOf)
+  return (text) =>
+    text.includes('@')
+      ? patterns.reduce((result, { form, instead }) => result.replace(form, () => instead), text)
+      : text
+}
+
+function patternsOf(address: string): { form: RegExp; instead: string }[] {
+  const { local, domain } = addressParts(address)
+  if (local === '') return []
+  const written = address.slice(address.lastIndexOf('@') + 1)
+  return [...new Set([`${local}@${written}`, `${local}@${domain}`])].map((form) => ({
+    form: new RegExp(form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'gi'),
+    instead: `...@${domain}`,
+  }))
 }

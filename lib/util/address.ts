@@ -9,5 +9,13 @@ export function addressParts(address: string): { local: string; domain: string }
   const at = address.lastIndexOf('@')
   if (at < 0) return { local: address, domain: '' }
   const domain = address.slice(at + 1)
-  return { local: address.slice(0, at), domain: (domainToASCII(domain) || domain).toLowerCase() }
+  return { local: address.slice(0, at), domain: toLabels(domain).toLowerCase() }
+}
+
+/** Lower-case letters, digits and hyphens, ending in letters: its own A-label form. `xn--` has to be looked at. */
+const PLAIN = /^(?!.*xn--)(?:[a-z0-9-]+\.)+[a-z]+$/
+
+/** @returns the domain in A-labels, or as it was where it has none */
+export function toLabels(domain: string): string {
+  return PLAIN.test(domain) ? domain : domainToASCII(domain) || domain
 }
