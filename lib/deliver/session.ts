@@ -24,6 +24,7 @@ import { injection, handshake } from './starttls'
 import type { Reply } from './reply'
 import type { Target } from './route'
 import { openSocket, type SocketFactory } from './socket'
+import type { Presented } from './verify'
 
 export interface SessionDeps {
   settings: Settings
@@ -34,7 +35,22 @@ export interface SessionDeps {
   connect?: SocketFactory
   /** Takes a conversation that is over and can be ended with QUIT; nobody waits for that. */
   part(channel: Channel): void
+  /** Told of each step of the opening as soon as it has succeeded; what failed is in the rejection. */
+  onStep?(step: SessionStep): void
 }
+
+/** What the opening of a session has got to. */
+export type SessionStep =
+  | { step: 'connect' }
+  | { step: 'greeting'; reply: Reply }
+  /** `inTls`: the second time, inside TLS. */
+  | { step: 'ehlo'; inTls: boolean; capabilities: Capabilities }
+  /** The server agreed to start TLS. */
+  | { step: 'starttls' }
+  /** The handshake is done; its certificates are not judged yet. */
+  | { step: 'handshake'; facts: TlsFacts; presented: Presented }
+  /** They meet the requirement, whatever it asks. */
+  | { step: 'verify'; facts: TlsFacts }
 
 /** An open conversation that meets its requirement. */
 export interface Session {
@@ -95,6 +111,7 @@ export async function openSession(target: Target, deps: SessionDeps): Promise<Se
   } catch (error) {
     throw new HostTrouble(connectFailure(error))
   }
+  deps.onStep?.({ step: 'connect' })
   const channel = createChannel(socket, deps.signal)
   const opening: Opening = { channel, polite: true }
   try {
@@ -138,7 +155,9 @@ async function converse(target: Target, deps: SessionDeps, opening: Opening): Pr
         : { ...replyFailure(greeting, 'greeting', true), enhancedCode: '4.3.2' },
     )
   }
+  deps.onStep?.({ step: 'greeting', reply: greeting })
   const clear = await hello(target, deps, opening.channel, mode !== 'must')
+  deps.onStep?.({ step: 'ehlo', inTls: false, capabilities: clear })
   if (mode === 'none') return { target, channel: opening.channel, capabilities: clear, tls: null, authenticated: false }
 
   if (!clear.has('STARTTLS')) {
@@ -157,9 +176,12 @@ async function converse(target: Target, deps: SessionDeps, opening: Opening): Pr
       }),
     )
   }
+  deps.onStep?.({ step: 'starttls' })
   const tls = await secure(target, deps, opening)
+  deps.onStep?.({ step: 'verify', facts: tls })
   // RFC 3207 section 4.2: whatever the server said before TLS is forgotten; it is asked again.
   const capabilities = await hello(target, deps, opening.channel, false)
+  deps.onStep?.({ step: 'ehlo', inTls: true, capabilities })
   requireTlsOffered(target.need, capabilities, tls)
   if (target.auth) await authenticate(opening.channel, capabilities, target.auth, timeouts.mail)
   return { target, channel: opening.channel, capabilities, tls, authenticated: target.auth !== undefined }
@@ -244,6 +266,7 @@ async function secure(target: Target, deps: SessionDeps, opening: Opening): Prom
     deadline: settings.delivery.timeouts.starttls,
     now: deps.clock.now(),
     signal: deps.signal,
+    onHandshake: (done, presented) => deps.onStep?.({ step: 'handshake', facts: done, presented }),
   })
   opening.channel = createChannel(socket, deps.signal)
   opening.polite = true

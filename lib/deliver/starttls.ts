@@ -4,7 +4,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../failure'
 import type { HostRequirement } from '../policy/types'
 import { abortedFailure, describe, HostTrouble, tlsFailure } from './failures'
-import { presentedBy, tlsFacts, verifyPeer } from './verify'
+import { presentedBy, tlsFacts, verifyPeer, type Presented } from './verify'
 
 export interface HandshakeRequest {
   need: HostRequirement
@@ -14,6 +14,8 @@ export interface HandshakeRequest {
   /** Wall clock, for certificate dates. */
   now: number
   signal: AbortSignal
+  /** Told what the handshake showed, before it is judged. */
+  onHandshake?(facts: TlsFacts, presented: Presented): void
 }
 
 /**
@@ -68,6 +70,7 @@ export async function handshake(
       try {
         const presented = presentedBy(secure)
         const facts = tlsFacts(secure, presented, need.auth, servername)
+        request.onHandshake?.(facts, presented)
         const verdict = verifyPeer(presented, need, request.now)
         settle()
         if (verdict.ok) {
