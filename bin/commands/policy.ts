@@ -6,7 +6,15 @@ import { createColors } from 'picocolors'
 import { systemClock, type Clock } from '../../lib/clock'
 import { formatProblem, loadConfig } from '../../lib/config'
 import type { Settings } from '../../lib/config/settings'
-import { addressLiteral, createResolver, isLocalAddress, lookupAddresses, lookupMx, normaliseName } from '../../lib/dns'
+import {
+  addressLiteral,
+  createResolver,
+  isLocalAddress,
+  lookupAddresses,
+  lookupMx,
+  lookupTlsa,
+  normaliseName,
+} from '../../lib/dns'
 import {
   decide,
   explain,
@@ -31,6 +39,7 @@ const throughDns: Connect = (settings) => {
       addresses: (host) => lookupAddresses(resolver, host, { inetPrefer: settings.delivery.inetPrefer }),
       isLocal: (address) => isLocalAddress(address),
       published: {
+        tlsa: (question) => lookupTlsa(resolver, question),
         // live, not from the cache of the running gateway: what the domain publishes now
         mtaSts: (domain) =>
           lookUpPublished(domain, resolver, stsFetchOptions(settings, process.env.SECURE_MAIL_STS_PORT)),

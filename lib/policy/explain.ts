@@ -5,7 +5,7 @@
 import type { HostAddresses, MxAnswer } from '../dns/types'
 import type { ResultType } from '../failure'
 import { decide } from './decide'
-import { axesOf, forHost } from './for-host'
+import { axesOf, forHost, usesDane } from './for-host'
 import { isInternalDomain } from './internal'
 import { domainOf, matchesStsPatterns } from './names'
 import type { HostRequirement, Level, PolicyInputs, Requirement, TlsaState } from './types'
@@ -166,10 +166,9 @@ function verdictOf(mx: MxAnswer, hosts: readonly MxReport[]): { deliver: boolean
 }
 
 function daneOf({ inputs, lookedUp }: Findings, requirement: Requirement, mx: readonly MxReport[]) {
-  const byLevel = requirement.level === 'dane' || requirement.level === 'dane-only'
   return {
     enabled: inputs.dane,
-    applies: requirement.daneRaises || byLevel,
+    applies: usesDane(requirement),
     lookedUp: lookedUp.tlsa,
     hosts: mx.filter((host) => host.tlsa > 0).length,
   }
@@ -196,7 +195,7 @@ function stsMatchOf(requirement: Requirement, { mtaSts }: PolicyInputs, host: st
 }
 
 function sourcesOf(findings: Findings): PolicyReport['sources'] {
-  const { inputs, lookedUp } = findings
+  const { inputs } = findings
   const domain = domainOf(inputs.recipient)
   const routeHost = inputs.route.kind === 'static' ? inputs.route.host : undefined
   const row = inputs.map.find(inputs.recipient, routeHost, inputs.now)
@@ -214,7 +213,7 @@ function sourcesOf(findings: Findings): PolicyReport['sources'] {
     },
     { source: 'default', says: `level ${inputs.defaultLevel}, ${inputs.minVersion} or newer` },
     { source: 'MTA-STS', says: stsSays(findings) },
-    { source: 'DANE', says: lookUpSays(inputs.dane, lookedUp.tlsa) ?? 'see each MX host' },
+    { source: 'DANE', says: daneSays(findings) },
     {
       source: 'mode',
       says: inputs.mode === 'monitor' ? 'monitor: default and published policy are not enforced' : 'enforce',
@@ -226,6 +225,31 @@ function sourcesOf(findings: Findings): PolicyReport['sources'] {
 function lookUpSays(enabled: boolean, lookedUp: boolean): string | undefined {
   if (!enabled) return 'switched off'
   return lookedUp ? undefined : 'not looked up, so it does not raise the default'
+}
+
+function daneSays({ inputs, lookedUp, hosts }: Findings): string {
+  const applies = usesDane(decide(inputs))
+  // a `dane` row asks for it whether or not it may raise the default
+  if (!applies) return inputs.dane ? 'changes nothing for this recipient, so it is not looked up' : 'switched off'
+  const hindered = lookUpSays(true, lookedUp.tlsa)
+  if (hindered !== undefined) return hindered
+  if (hosts.length === 0) return 'no MX host to look at'
+  return hosts.map(({ host, tlsa }) => `${host}: ${tlsaSays(tlsa)}`).join('; ')
+}
+
+function tlsaSays(tlsa: TlsaState): string {
+  switch (tlsa.state) {
+    case 'absent':
+      return 'no TLSA records'
+    case 'insecure':
+      return 'not secured by DNSSEC'
+    case 'unusable':
+      return 'TLSA records, none of them usable'
+    case 'error':
+      return `the look-up failed (${tlsa.detail})`
+    case 'usable':
+      return `${tlsa.records.length} usable TLSA record${tlsa.records.length === 1 ? '' : 's'} at ${tlsa.base}`
+  }
 }
 
 function stsSays({ inputs: { mtaSts }, mtaStsEnabled, lookedUp }: Findings): string {

@@ -1,9 +1,12 @@
 /** Does the look-ups that an explanation needs, in the order delivery does them. No connection to any mail server. */
+import type { TlsaQuestion } from '../dns/tlsa'
 import type { HostAddresses, MxAnswer } from '../dns/types'
 import type { Settings } from '../config/settings'
+import { decide } from './decide'
 import type { Findings, HostFindings } from './explain'
+import { usesDane } from './for-host'
 import { domainOf } from './names'
-import type { MtaStsState, TlsaState } from './types'
+import type { MtaStsState, PolicyInputs, TlsaState } from './types'
 
 /** How facts are found; tests put in their own. */
 export interface LookUps {
@@ -13,7 +16,7 @@ export interface LookUps {
   /** What domain and host publish; a look-up that is absent is not done. */
   published?: {
     mtaSts?(domain: string): Promise<MtaStsState>
-    tlsa?(host: string, addresses: HostAddresses): Promise<TlsaState>
+    tlsa?: (question: TlsaQuestion) => Promise<TlsaState>
   }
 }
 
@@ -33,41 +36,52 @@ export async function lookUp(
     lookUps.mx(domain),
     settings.tls.mtaSts && published?.mtaSts !== undefined ? published.mtaSts(domain) : ABSENT,
   ])
-  const hosts = mx.kind === 'hosts' ? mx.hosts : []
+  const inputs: PolicyInputs = {
+    recipient,
+    route: { kind: 'mx' },
+    map: settings.map,
+    defaultLevel: settings.main.level,
+    minVersion: settings.tls.minVersion,
+    internalDomains: settings.main.internalDomains,
+    mode: settings.main.mode,
+    overrideMode: settings.override.mode,
+    grant: null,
+    requiretls: false,
+    mtaSts,
+    dane: settings.tls.dane,
+    kind: 'mail',
+    now,
+  }
+  // As in delivery: where TLSA records change nothing, nobody asks for them.
+  const tlsa = usesDane(decide(inputs)) ? published?.tlsa : undefined
   return {
-    inputs: {
-      recipient,
-      route: { kind: 'mx' },
-      map: settings.map,
-      defaultLevel: settings.main.level,
-      minVersion: settings.tls.minVersion,
-      internalDomains: settings.main.internalDomains,
-      mode: settings.main.mode,
-      overrideMode: settings.override.mode,
-      grant: null,
-      requiretls: false,
-      mtaSts,
-      dane: settings.tls.dane,
-      kind: 'mail',
-      now,
-    },
+    inputs,
     mx,
-    hosts: await Promise.all(hosts.map((host) => lookUpHost(host, settings.delivery.localMxOk, lookUps))),
+    hosts: mx.kind === 'hosts' ? await lookUpHosts(mx, domain, settings.delivery, lookUps, tlsa) : [],
     mtaStsEnabled: settings.tls.mtaSts,
-    lookedUp: { mtaSts: published?.mtaSts !== undefined, tlsa: published?.tlsa !== undefined },
+    lookedUp: { mtaSts: published?.mtaSts !== undefined, tlsa: tlsa !== undefined },
   }
 }
 
 const ABSENT: MtaStsState & TlsaState = { state: 'absent' }
 
-async function lookUpHost(
-  { host, preference }: { host: string; preference: number },
-  localMxOk: boolean,
-  lookUps: LookUps,
-): Promise<HostFindings> {
-  const addresses = await lookUps.addresses(host)
-  const list = addresses.kind === 'addresses' ? addresses.addresses : []
-  const tlsa = (await lookUps.published?.tlsa?.(host, addresses)) ?? ABSENT
-  const ownHost = !localMxOk && list.length > 0 && list.every((address) => lookUps.isLocal(address))
-  return { host, preference, addresses, tlsa, ownHost }
+type TlsaLookUp = NonNullable<NonNullable<LookUps['published']>['tlsa']>
+
+async function lookUpHosts(
+  mx: Extract<MxAnswer, { kind: 'hosts' }>,
+  domain: string,
+  { localMxOk, port }: Pick<Settings['delivery'], 'localMxOk' | 'port'>,
+  lookUps: Pick<LookUps, 'addresses' | 'isLocal'>,
+  tlsaOf: TlsaLookUp | undefined,
+): Promise<HostFindings[]> {
+  return Promise.all(
+    mx.hosts.map(async ({ host, preference }) => {
+      const addresses = await lookUps.addresses(host)
+      const list = addresses.kind === 'addresses' ? addresses.addresses : []
+      const aliasOf = mx.implicit && mx.secure && host !== domain ? { aliasOf: domain } : {}
+      const tlsa = (await tlsaOf?.({ host, addresses, mxSecure: mx.secure, port, ...aliasOf })) ?? ABSENT
+      const ownHost = !localMxOk && list.length > 0 && list.every((address) => lookUps.isLocal(address))
+      return { host, preference, addresses, tlsa, ownHost }
+    }),
+  )
 }

@@ -8,6 +8,7 @@ import type { Io } from '../../bin/io'
 import { run } from '../../bin/program'
 import { lookupAddresses } from '../../lib/dns/addresses'
 import { lookupMx } from '../../lib/dns/mx'
+import { lookupTlsa } from '../../lib/dns/tlsa'
 import { packageRoot } from '../../lib/package-root'
 import type { PolicyReport } from '../../lib/policy/explain'
 import { fakeResolver, type FakeZone } from '../dns/fake'
@@ -27,6 +28,25 @@ const ZONE = {
   'AAAA mx1.good.example': { kind: 'nodata' },
   'A mx2.good.example': { error: 'servfail' },
   'AAAA mx2.good.example': { kind: 'nodata' },
+  'MX dane.example': {
+    records: [
+      { preference: 10, exchange: 'mx1.dane.example' },
+      { preference: 20, exchange: 'mx2.dane.example' },
+      { preference: 30, exchange: 'mx3.dane.example' },
+    ],
+    secure: true,
+  },
+  'A mx1.dane.example': { records: ['192.0.2.1'], secure: true },
+  'A mx2.dane.example': { records: ['192.0.2.2'], secure: true },
+  'A mx3.dane.example': { records: ['192.0.2.3'] },
+  'TLSA _25._tcp.mx1.dane.example': {
+    records: [
+      { usage: 3, selector: 1, matchingType: 1, data: '00'.repeat(32) },
+      { usage: 1, selector: 1, matchingType: 1, data: '00'.repeat(32) },
+    ],
+    secure: true,
+  },
+  'TLSA _25._tcp.mx2.dane.example': { error: 'servfail' },
   'MX null.example': { records: [{ preference: 0, exchange: '' }] },
   'MX broken.example': { error: 'timeout' },
   'MX here.example': { records: [{ preference: 0, exchange: 'me.here.example' }] },
@@ -44,6 +64,7 @@ describe('secure-mail policy', () => {
         mx: (domain) => lookupMx(resolver, domain),
         addresses: (host) => lookupAddresses(resolver, host, { inetPrefer: 'v4' }),
         isLocal: (address) => address === '127.0.0.1',
+        published: { tlsa: (question) => lookupTlsa(resolver, question) },
       },
       close: () => {
         closed++
@@ -59,7 +80,7 @@ describe('secure-mail policy', () => {
     writeFileSync(path.join(instance, 'config', 'secure-mail.ini'), '[main]\ninternal_domains[]=own.example\n')
     writeFileSync(
       path.join(instance, 'config', 'secure-mail.tls_policy'),
-      'eve@good.example secure note="agreed"\nold.example none note="x" expires=2020-01-01\n',
+      'eve@good.example secure note="agreed"\neve@dane.example encrypt\nold.example none note="x" expires=2020-01-01\n',
     )
   })
   after(() => rmSync(instance, { recursive: true }))
@@ -120,6 +141,34 @@ describe('secure-mail policy', () => {
       )
     })
   }
+
+  it('TLSA records, host by host', async () => {
+    const { reports } = await report('dane.example')
+    assert.deepEqual(reports[0]!.dane, { enabled: true, applies: true, lookedUp: true, hosts: 1 })
+    assert.deepEqual(
+      reports[0]!.mx.map(({ tlsa, usable, resultType }) => [tlsa, usable, resultType]),
+      [
+        [1, true, undefined],
+        [0, false, 'dnssec-invalid'],
+        [0, true, undefined],
+      ],
+    )
+    const { out } = await call('dane.example')
+    assert.match(
+      out,
+      /mx1\.dane\.example: 1 usable TLSA record at mx1\.dane\.example; mx2\.dane\.example: the look-up failed/,
+    )
+    assert.match(out, /mx3\.dane\.example: not secured by DNSSEC/)
+  })
+
+  it('no TLSA query where a row stands alone', async () => {
+    const { reports } = await report('eve@dane.example')
+    assert.deepEqual(reports[0]!.dane, { enabled: true, applies: false, lookedUp: false, hosts: 0 })
+    assert.deepEqual(
+      reports[0]!.mx.map(({ usable }) => usable),
+      [true, true, true],
+    )
+  })
 
   it('passes expired rows over', async () => {
     const { reports } = await report('old.example')
