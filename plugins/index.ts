@@ -128,8 +128,13 @@ async function deliver(item: HMailItem): Promise<void> {
     await live(haraka, runtime, item)
   } catch (error) {
     report('delivery', error)
-    item.next_cb()
-    comeBack(haraka, item, TROUBLE_RETRY)
+    // each apart: what broke may be the mail's own object, and the one must not keep the other from happening
+    background('queue-slot', report, () => {
+      item.next_cb()
+    })
+    background('requeue', report, () => {
+      comeBack(haraka, item, TROUBLE_RETRY)
+    })
   }
 }
 

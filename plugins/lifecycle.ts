@@ -6,9 +6,11 @@
  * queued, and whatever goes wrong in between ends in a retry.
  */
 import { deliverMail, type Progress } from './attempt'
+import { background } from './guard'
 import { CODE, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { runHooks } from './hooks'
 import { examine } from './mail-facts'
+import { forgetFresh } from './queue-writer'
 import { fileStands, nameForRetry, removeFile } from './queued-mail'
 import type { Runtime } from './runtime'
 
@@ -39,13 +41,16 @@ const progressOf = new WeakMap<HMailItem, Progress>()
 export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
   const life = oneLife(haraka, runtime, item)
   underWay.add(life)
-  await life
-  underWay.delete(life)
+  try {
+    await life
+  } finally {
+    underWay.delete(life)
+  }
 }
 
 /** Resolves when no attempt is under way. Abort the runtime's signal first, or it may take as long as a mail can. */
 export async function idle(): Promise<void> {
-  while (underWay.size > 0) await Promise.all(underWay)
+  while (underWay.size > 0) await Promise.allSettled(underWay)
 }
 
 async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
@@ -59,6 +64,7 @@ async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem)
       runtime.reportError('delivery', error)
       after = { kind: 'retry', at: runtime.clock.now() + TROUBLE_RETRY, countFailure: false }
     }
+    forgetFresh(item)
     try {
       after = await conclude(haraka, item, after)
     } catch (error) {
@@ -67,7 +73,15 @@ async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem)
       atWork.delete(identity)
     }
   }
-  item.next_cb()
+  background(
+    'queue-slot',
+    (what, error) => {
+      runtime.reportError(what, error)
+    },
+    () => {
+      item.next_cb()
+    },
+  )
   if (after.kind === 'retry') comeBack(haraka, item, after.at - runtime.clock.now())
 }
 
