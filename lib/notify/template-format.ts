@@ -120,6 +120,27 @@ function mayBeEmpty(section: string): boolean {
   )
 }
 
+/** Which sections a kind of text file has, and what may stand in them. */
+export interface TextFormat {
+  /** Folder of its files, below the package's and the instance's `config/`. */
+  folder: string
+  /** Sections that must exist. */
+  required: readonly string[]
+  /** Is it one of those, or one that may exist? */
+  isSection(name: string): boolean
+  placeholdersOf(section: string): readonly string[]
+  mayBeEmpty(section: string): boolean
+}
+
+/** The texts of reports. */
+export const REPORT_TEXTS: TextFormat = {
+  folder: 'secure-mail.ndr',
+  required: REQUIRED_SECTIONS,
+  isSection: (name) => REQUIRED.has(name) || /^action\.[a-z0-9-]+$/.test(name),
+  placeholdersOf,
+  mayBeEmpty,
+}
+
 /** One `{placeholder}` or `{{`. */
 export const PLACEHOLDER = /\{\{|\{([^{}]*)\}/g
 
@@ -128,12 +149,14 @@ export const PLACEHOLDER = /\{\{|\{([^{}]*)\}/g
  *
  * @param file name for problems
  * @param known action sections that exist elsewhere (the package's own), for `- @name`
+ * @param format what may stand in it
  * @returns the sections of this file, and everything wrong with it
  */
 export function parseTemplates(
   text: string,
   file: string,
   known: ReadonlySet<string> = new Set(),
+  format: TextFormat = REPORT_TEXTS,
 ): { sections: Map<string, string[]>; problems: ConfigProblem[] } {
   const sections = new Map<string, string[]>()
   const problems: ConfigProblem[] = []
@@ -149,7 +172,7 @@ export function parseTemplates(
     const header = /^\[([^\]]*)\]\s*$/.exec(raw)
     if (header !== null) {
       const name = (header[1] ?? '').trim()
-      if (!isSection(name)) problem(line, `unknown section [${name}]${hint(name, REQUIRED_SECTIONS, '[', ']')}`)
+      if (!format.isSection(name)) problem(line, `unknown section [${name}]${hint(name, format.required, '[', ']')}`)
       else if (startedAt.has(name))
         problem(line, `section [${name}] is there twice, first in line ${startedAt.get(name) ?? 0}`)
       startedAt.set(name, line)
@@ -161,7 +184,7 @@ export function parseTemplates(
       if (raw.trim() !== '') problem(line, 'text before the first [section]')
       return
     }
-    for (const message of placeholderProblems(current.name, raw)) problem(line, message)
+    for (const message of placeholderProblems(current.name, raw, format)) problem(line, message)
     const reference = /^-\s+@(\S+)\s*$/.exec(raw)
     if (current.name.endsWith('.actions') && reference !== null) named.push({ name: reference[1] ?? '', line })
     addLine(current, raw)
@@ -169,7 +192,7 @@ export function parseTemplates(
 
   for (const [name, body] of sections) {
     trimBlankEnds(body)
-    if (body.length === 0 && !mayBeEmpty(name)) problem(startedAt.get(name) ?? 0, `section [${name}] is empty`)
+    if (body.length === 0 && !format.mayBeEmpty(name)) problem(startedAt.get(name) ?? 0, `section [${name}] is empty`)
   }
   const actions = new Set([...known, ...[...sections.keys()].filter((name) => name.startsWith('action.'))])
   for (const { name, line } of named) {
@@ -178,10 +201,6 @@ export function parseTemplates(
     problem(line, `there is no section [action.${name}]${hint(name, names, '@', '')}`)
   }
   return { sections, problems }
-}
-
-function isSection(name: string): boolean {
-  return REQUIRED.has(name) || /^action\.[a-z0-9-]+$/.test(name)
 }
 
 /** In `actions` sections a line that does not begin with `- ` continues the action before it. */
@@ -198,8 +217,8 @@ function addLine(section: { name: string; lines: string[] }, raw: string): void 
   else section.lines[last] = `${section.lines[last] ?? ''}\n${text.trim()}`
 }
 
-function placeholderProblems(section: string, text: string): string[] {
-  const allowed = placeholdersOf(section)
+function placeholderProblems(section: string, text: string, format: TextFormat): string[] {
+  const allowed = format.placeholdersOf(section)
   const problems: string[] = []
   for (const match of text.matchAll(PLACEHOLDER)) {
     const name = match[1]

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { ConfigProblem, Language } from '../config/settings'
 import { errorAt } from '../config/problem'
 import { packageRoot } from '../package-root'
-import { parseTemplates, PLACEHOLDER, REQUIRED_SECTIONS, type LanguageTemplates } from './template-format'
+import { parseTemplates, PLACEHOLDER, REPORT_TEXTS, type LanguageTemplates, type TextFormat } from './template-format'
 
 /** Texts of every language. */
 export type Templates = Readonly<Record<Language, LanguageTemplates>>
@@ -12,30 +12,29 @@ export type Templates = Readonly<Record<Language, LanguageTemplates>>
 /** Languages that there are files for. */
 export const LANGUAGES: readonly Language[] = ['da', 'en']
 
-/** Folder of the files, below the package's and the instance's `config/`. */
-const FOLDER = 'secure-mail.ndr'
-
 /**
  * Read the package's texts and, over them, section by section, those of an instance (`DIR/config/secure-mail.ndr/`).
  * A file that an instance does not have changes nothing; a file that has a fault is not used in part.
  *
  * @param instanceDir folder that holds `config/`; undefined = the package's texts alone
+ * @param format which texts: those of reports, or others of the same form
  */
 export function loadTemplates(
   instanceDir: string | undefined,
+  format: TextFormat = REPORT_TEXTS,
 ): { ok: true; templates: Templates } | { ok: false; problems: ConfigProblem[] } {
   const problems: ConfigProblem[] = []
   const load = (language: Language): LanguageTemplates => {
-    const name = `${FOLDER}/${language}.txt`
+    const name = `${format.folder}/${language}.txt`
     const own = path.join(packageRoot(), 'config', name)
     const sections =
-      readSections(own, `defaults/${name}`, new Set(), problems, 'required') ?? new Map<string, string[]>()
-    for (const section of REQUIRED_SECTIONS) {
+      readSections(own, `defaults/${name}`, new Set(), format, problems, 'required') ?? new Map<string, string[]>()
+    for (const section of format.required) {
       if (!sections.has(section)) problems.push(errorAt(`defaults/${name}`, 0, `section [${section}] is missing`))
     }
     if (instanceDir === undefined) return sections
     const theirs = path.join(instanceDir, 'config', name)
-    const changed = readSections(theirs, `config/${name}`, new Set(sections.keys()), problems, 'optional')
+    const changed = readSections(theirs, `config/${name}`, new Set(sections.keys()), format, problems, 'optional')
     return new Map([...sections, ...(changed ?? [])])
   }
   const templates = { da: load('da'), en: load('en') }
@@ -47,6 +46,7 @@ function readSections(
   file: string,
   shown: string,
   known: ReadonlySet<string>,
+  format: TextFormat,
   problems: ConfigProblem[],
   need: 'required' | 'optional',
 ): Map<string, string[]> | undefined {
@@ -60,7 +60,7 @@ function readSections(
     problems.push(errorAt(shown, 0, why))
     return undefined
   }
-  const parsed = parseTemplates(text, shown, known)
+  const parsed = parseTemplates(text, shown, known, format)
   problems.push(...parsed.problems)
   return parsed.sections
 }
