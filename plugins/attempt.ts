@@ -8,7 +8,8 @@ import type { RecipientRecord } from '../lib/store/types'
 import { tellOutcomes, tellPolicy, tellSealProblem } from './attempt-events'
 import type { HarakaAddress, HarakaModules, HMailItem, Todo } from './haraka'
 import { tellBounced, tellDeferred, tellDelivered } from './outcome-hooks'
-import { openWire, wireSize } from './queued-mail'
+import { forgetFresh } from './queue-writer'
+import { wireContent, wireSize } from './queued-mail'
 import type { MailFacts } from './mail-facts'
 import { policyDomain } from './mta-sts'
 import { requirementsOf } from './requirements'
@@ -190,7 +191,7 @@ async function deliverGroup(
     domain: facts.domain,
     requirement,
     ...(chosen.routes === undefined ? {} : { routes: chosen.routes }),
-    open: () => openWire(item),
+    open: () => wireContent(item),
     size: wireSize(item),
     // what the client declared is not kept by Haraka; the next hop is told 8BITMIME wherever it offers it
     eightBit: true,
@@ -213,6 +214,7 @@ async function deliverGroup(
 
 /** Haraka's queue goes on with mails to others while this one waits for its turn. Its slot is given back only once. */
 function giveSlotBack(item: HMailItem): void {
+  forgetFresh(item)
   const give = item.next_cb
   item.next_cb = () => undefined
   give()

@@ -36,6 +36,8 @@ export interface HarakaAddress {
 export type Notes = Record<string, unknown>
 
 export interface MessageStream {
+  /** Bytes that came in so far. */
+  bytes_read?: number
   /** Gives the whole message: CRLF line ends, dots un-stuffed. Throws when somebody else is reading. */
   get_data(done: (data: Buffer) => void): void
   pipe<T extends NodeJS.WritableStream>(to: T, options?: { dot_stuffed?: boolean }): T

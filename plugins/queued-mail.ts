@@ -1,11 +1,11 @@
-/** A queued mail as a file: opening, putting off, removing, setting aside. Haraka's format, our durability. */
-import { createReadStream, createWriteStream } from 'node:fs'
+/** A queued mail as a file: opening, putting off, removing, setting aside. */
+import { createReadStream } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { finished } from 'node:stream/promises'
-import type { HarakaModules, HMailItem, Todo } from './haraka'
-import { EnsureDotStuffed } from './wire'
+import type { HarakaModules, HMailItem } from './haraka'
+import { freshMessage } from './queue-writer'
+import { EnsureDotStuffed, ensureDotStuffed } from './wire'
 
 /** Largest header block that is read for a report, in bytes. */
 const HEAD_LIMIT = 256 * 1024
@@ -17,6 +17,34 @@ export function openWire(item: HMailItem): Readable {
   file.once('error', (error) => stuffed.destroy(error))
   stuffed.once('close', () => file.destroy())
   return file.pipe(stuffed)
+}
+
+/** Largest message that is read in one piece, in bytes: a stream costs more than the reading. */
+const ONE_PIECE = 256 * 1024
+
+/**
+ * The same as `openWire`, in the way that costs least: a small message in one piece, and without reading the file at all
+ * when it was written a moment ago.
+ *
+ * @throws Error (rejects) when the file cannot be read
+ */
+export function wireContent(item: HMailItem): Readable | Buffer | Promise<Buffer> {
+  const fresh = freshMessage(item)
+  if (fresh !== undefined) return ensureDotStuffed(fresh)
+  return wireSize(item) <= ONE_PIECE ? readWire(item) : openWire(item)
+}
+
+async function readWire(item: HMailItem): Promise<Buffer> {
+  const size = wireSize(item)
+  const handle = await fs.open(item.path, 'r')
+  try {
+    const message = Buffer.allocUnsafe(size)
+    const { bytesRead } = await handle.read(message, 0, size, item.data_start)
+    if (bytesRead !== size) throw new Error('the queue file is shorter than it was')
+    return ensureDotStuffed(message)
+  } finally {
+    await handle.close()
+  }
 }
 
 /** Bytes of the message in the queue file (the stuffing that may be added is not counted). */
@@ -44,6 +72,7 @@ export async function readHead(item: HMailItem): Promise<Buffer> {
 
 /** Does the file still stand? A missing one was handled elsewhere (another item of the same file, a person). */
 export async function fileStands(item: HMailItem): Promise<boolean> {
+  if (freshMessage(item) !== undefined) return true
   try {
     await fs.access(item.path)
     return true
@@ -97,58 +126,4 @@ export async function removeFile(item: HMailItem): Promise<boolean> {
 /** Set a file aside under the name `error.*`, which Haraka leaves alone and `secure-mail queue` lists. */
 export async function setAside(haraka: HarakaModules, item: HMailItem): Promise<void> {
   await fs.rename(item.path, path.join(haraka.queue.queue_dir, `error.${item.filename}`))
-}
-
-/**
- * Our own writer of queue files, in the place of `outbound.process_delivery`: a failed write never leaves a file that a
- * restart would take for a mail, and a mail that was acknowledged survives a power cut (file and directory synced).
- */
-export function queueWriter(haraka: HarakaModules): HarakaModules['outbound']['process_delivery'] {
-  return async function processDelivery(okPaths: string[], todo: Todo, items: HMailItem[]): Promise<void> {
-    const dir = haraka.queue.queue_dir
-    const filename = haraka.queueFile.name()
-    const unfinished = path.join(dir, `${haraka.queueFile.platformDOT}${filename}`)
-    const target = path.join(dir, filename)
-    try {
-      await writeQueueFile(haraka, todo, unfinished)
-      await fs.rename(unfinished, target)
-      await syncDirectory(dir)
-    } catch (error) {
-      await fs.unlink(unfinished).catch(() => undefined)
-      await fs.unlink(target).catch(() => undefined)
-      throw new Error(`cannot write the queue file: ${(error as Error).message}`, { cause: error })
-    }
-    okPaths.push(target)
-    items.push(new haraka.HMailItem(filename, target, todo.notes))
-  }
-}
-
-async function writeQueueFile(haraka: HarakaModules, todo: Todo, file: string): Promise<void> {
-  const message = todo.message_stream
-  if (message === undefined) throw new Error('the transaction has no message')
-  const out = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true })
-  const failed = (error: Error) => out.destroy(error)
-  message.on('error', failed)
-  try {
-    haraka.outbound.build_todo(todo, out, () => {
-      try {
-        message.pipe(out, { dot_stuffed: false })
-      } catch (error) {
-        failed(error as Error)
-      }
-    })
-    await finished(out)
-  } finally {
-    message.removeListener('error', failed)
-  }
-}
-
-/** A rename is only durable once its directory is (open(2), fsync(2) NOTES). */
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await fs.open(dir, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

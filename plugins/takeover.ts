@@ -7,7 +7,8 @@ import fs from 'node:fs/promises'
 import { CODE, type Connection, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { responder } from './hooks'
 import { comeBack, TROUBLE_RETRY } from './lifecycle'
-import { queueWriter, setAside } from './queued-mail'
+import { PREFIX, queueWriter, takeWritten } from './queue-writer'
+import { setAside } from './queued-mail'
 
 /** Hooks whose answers come back to our questions. */
 const ASKED_HOOKS = ['send_email', 'get_mx', 'delivered', 'deferred', 'bounce'] as const
@@ -109,8 +110,6 @@ function unreachable(haraka: HarakaModules, name: string): (this: HMailItem) => 
   }
 }
 
-/** Bytes of the length prefix of a queue file. */
-const PREFIX = 4
 /** Largest envelope that is believed; a bigger number is a damaged file. */
 const MAX_ENVELOPE = 64 * 1024 * 1024
 
@@ -125,8 +124,10 @@ async function readEnvelope(
   report: (what: string, error: unknown) => void,
 ): Promise<boolean> {
   try {
-    const { size } = await fs.stat(item.path)
-    const todo = await readTodo(item, size)
+    const own = takeWritten(item.path)
+    const size = own?.size ?? (await fs.stat(item.path)).size
+    if (own !== undefined) item.data_start = own.dataStart
+    const todo = own === undefined ? await readTodo(item, size) : (JSON.parse(own.envelope) as Todo)
     item.file_size = size
     item.todo = revive(haraka, todo)
     item.emit('ready')

@@ -56,3 +56,24 @@ export class EnsureDotStuffed extends Transform {
     done()
   }
 }
+
+/** The same for a whole message at once; gives the very buffer back when nothing is missing. */
+export function ensureDotStuffed(message: Buffer): Buffer {
+  const pieces: Buffer[] = []
+  let from = 0
+  let dot = message[0] === DOT ? 0 : lineDot(message, 0)
+  while (dot !== -1) {
+    if (message[dot + 1] !== DOT) {
+      pieces.push(message.subarray(from, dot + 1), Buffer.of(DOT))
+      from = dot + 1
+    }
+    dot = lineDot(message, dot + 1)
+  }
+  return pieces.length === 0 ? message : Buffer.concat([...pieces, message.subarray(from)])
+}
+
+/** @returns where the next line begins with a dot, or -1 */
+function lineDot(message: Buffer, from: number): number {
+  const at = message.indexOf('\n.', from)
+  return at === -1 ? -1 : at + 1
+}

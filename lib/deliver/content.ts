@@ -61,6 +61,29 @@ export async function sendContent(channel: Channel, source: Readable, ms: number
 }
 
 /**
+ * A message in one piece, with the final dot behind it. What the network does not take at once is the caller's to wait
+ * for.
+ *
+ * @returns as `sendContent`
+ * @throws as `sendContent`
+ */
+export function sendPiece(channel: Channel, message: Buffer): 'sent' | Reply {
+  const early = channel.early()
+  if (early) return early
+  let end: string
+  try {
+    const ending = createLineWatch()
+    if (message.length > 0) ending.push(message)
+    end = ending.finalDot()
+  } catch (error) {
+    channel.destroy(new ChannelError('closed', 'message not readable'))
+    throw new DeliveryStop(localFailure('The message could not be read from the queue.', error))
+  }
+  channel.writeAll([message, Buffer.from(end)])
+  return 'sent'
+}
+
+/**
  * Watches line ends while bytes pass: no lone dot may be among them (it would end the message there, and the rest would
  * be commands: SMTP smuggling), and the final dot must begin a line.
  */

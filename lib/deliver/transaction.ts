@@ -5,7 +5,7 @@
 import type { Settings } from '../config/settings'
 import type { TlsFacts } from '../failure'
 import { ChannelError } from './channel'
-import { sendContent } from './content'
+import { sendContent, sendPiece } from './content'
 import { mailCommand, rcptCommand } from './envelope'
 import { at, channelFailure, DeliveryStop, HostTrouble, localFailure, replyFailure, unexpectedReply } from './failures'
 import { replyText, type Reply } from './reply'
@@ -115,12 +115,15 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
   quiet(channel)
   let source
   try {
-    source = request.open()
+    const opened = request.open()
+    source = opened instanceof Promise ? await inTime(opened, timeouts.dataBlock) : opened
   } catch (error) {
     channel.destroy(new ChannelError('closed', 'message not readable'))
     throw new DeliveryStop(localFailure('The message could not be read from the queue.', error))
   }
-  const early = await sendContent(channel, source, timeouts.dataBlock)
+  const early = Buffer.isBuffer(source)
+    ? sendPiece(channel, source)
+    : await sendContent(channel, source, timeouts.dataBlock)
   if (early !== 'sent') {
     // A refusal in the middle of the data is final; a "yes" to half a message is nonsense and delivered nothing.
     channel.destroy(new ChannelError('closed', 'answered before the end of the message'))
@@ -131,6 +134,7 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
   channel.setGrace(ABORT_GRACE)
   const waiting = [...accepted]
   try {
+    await channel.flush(timeouts.dataBlock)
     if (target.lmtp) {
       // RFC 2033 section 4.2: one reply for each accepted recipient, in their order.
       while (waiting[0] !== undefined) {
@@ -159,6 +163,18 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
       await transaction.settle({ recipient, result: 'deferred', failure: located(session, failure) })
     }
     return false
+  }
+}
+
+async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`the message file gave nothing for ${ms / 1000} s`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -33,8 +33,11 @@ export interface DeliveryRequest {
   requirement: Requirement
   /** Present = use these in order instead of MX records. */
   routes?: readonly StaticRoute[]
-  /** The message in wire form: CRLF line ends, dot-stuffed, without the final dot. Called once per DATA. */
-  open(): Readable
+  /**
+   * The message in wire form: CRLF line ends, dot-stuffed, without the final dot; as a stream, or in one piece. Called
+   * once per DATA.
+   */
+  open(): Readable | Buffer | Promise<Buffer>
   /** Bytes of what `open` gives, if known (RFC 1870 SIZE). */
   size?: number
   /** Does the message hold 8-bit bytes / need SMTPUTF8? */

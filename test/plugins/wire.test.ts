@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
-import { EnsureDotStuffed } from '../../plugins/wire'
+import { EnsureDotStuffed, ensureDotStuffed } from '../../plugins/wire'
 
 async function through(chunks: Buffer[]): Promise<string> {
   const out: Buffer[] = []
@@ -29,8 +29,23 @@ describe('wire form of a queued message (RFC 5321 section 4.5.2)', () => {
     it(what, async () => {
       for (const size of [1, 2, 3, 7, 1000])
         assert.equal(await through(cut(input, size)), expected, `chunks of ${size}`)
+      assert.equal(ensureDotStuffed(Buffer.from(input, 'latin1')).toString('latin1'), expected, 'in one piece')
     })
   }
+
+  it('in one piece it comes out as in many', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom('.', '..', 'a', '\r\n', '\n', '\r', '.\r\n'), { maxLength: 30 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (pieces, size) => {
+          const text = pieces.join('')
+          const whole = ensureDotStuffed(Buffer.from(text, 'latin1')).toString('latin1')
+          assert.equal(whole, await through(cut(text, size)))
+        },
+      ),
+    )
+  })
 
   it('never lets a line through that is a single dot, and only ever adds dots', async () => {
     await fc.assert(
