@@ -1,53 +1,19 @@
 /** `secure-mail policy`: which protection a recipient's mail gets, why, and which servers it would go to. */
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import type { Command } from 'commander'
 import { createColors } from 'picocolors'
 import { systemClock, type Clock } from '../../lib/clock'
-import { formatProblem, loadConfig } from '../../lib/config'
 import type { Settings } from '../../lib/config/settings'
-import {
-  addressLiteral,
-  createResolver,
-  isLocalAddress,
-  lookupAddresses,
-  lookupMx,
-  lookupTlsa,
-  normaliseName,
-} from '../../lib/dns'
 import {
   decide,
   explain,
   explainFindings,
   lookUp,
-  type LookUps,
   type PolicyReport,
   type Requirement,
 } from '../../lib/policy'
-import { lookUpPublished, stsFetchOptions } from '../../lib/policy/sts'
-import { findInstance } from '../instance'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
-
-/** How the command reaches DNS and policy hosts: look-ups for one run, and their end. */
-export type Connect = (settings: Settings) => { lookUps: LookUps; close: () => Promise<void> }
-
-const throughDns: Connect = (settings) => {
-  const resolver = createResolver(settings.dns)
-  return {
-    lookUps: {
-      mx: (domain) => lookupMx(resolver, domain),
-      addresses: (host) => lookupAddresses(resolver, host, { inetPrefer: settings.delivery.inetPrefer }),
-      isLocal: (address) => isLocalAddress(address),
-      published: {
-        tlsa: (question) => lookupTlsa(resolver, question),
-        // live, not from the cache of the running gateway: what the domain publishes now
-        mtaSts: (domain) =>
-          lookUpPublished(domain, resolver, stsFetchOptions(settings, process.env.SECURE_MAIL_STS_PORT)),
-      },
-    },
-    close: () => resolver.close(),
-  }
-}
+import { throughDns, type Connect } from '../look-ups'
+import { fail, readRecipient, readyInstance } from '../ready'
 
 /** Adds `policy`. */
 export const registerPolicy: RegisterCommand = policyWith(throughDns, systemClock)
@@ -66,52 +32,27 @@ export function policyWith(connect: Connect, clock: Clock): RegisterCommand {
       )
       .action(async (recipients: string[], _options: unknown, command: Command) => {
         const options = command.optsWithGlobals<CommonOptions>()
-        const ready = prepare(recipients, options, clock)
-        if (ready.ok) await answer(ready.recipients, ready.settings, options, io, connect, clock)
+        const read = readRecipients(recipients, io)
+        if (read === undefined) return
+        const ready = readyInstance(options, clock)
+        if (ready.ok) await answer(read, ready.settings, options, io, connect, clock)
         else fail(io, ready.problems)
       })
   }
 }
 
-type Ready = { ok: true; recipients: string[]; settings: Settings } | { ok: false; problems: string[] }
-
-function prepare(given: readonly string[], options: CommonOptions, clock: Clock): Ready {
+/** @returns undefined when one of them is neither a mail address nor a domain, which has been told */
+function readRecipients(given: readonly string[], io: Io): string[] | undefined {
   const recipients: string[] = []
   for (const text of given) {
     const recipient = readRecipient(text)
     if (recipient === null) {
-      return { ok: false, problems: [`${JSON.stringify(text)} is neither a mail address nor a domain`] }
+      fail(io, [`${JSON.stringify(text)} is neither a mail address nor a domain`])
+      return undefined
     }
     recipients.push(recipient)
   }
-  const instance = findInstance(options)
-  if (instance === undefined) {
-    const cure = 'name one with --config DIR, or make one with: secure-mail init DIR'
-    return { ok: false, problems: [`there is no instance here; ${cure}`] }
-  }
-  if (!existsSync(path.join(instance, 'config'))) {
-    return { ok: false, problems: [`${instance} is no instance directory (it has no config/)`] }
-  }
-  const loaded = loadConfig(instance, clock)
-  if (!loaded.ok) return { ok: false, problems: loaded.problems.map(formatProblem) }
-  return { ok: true, recipients, settings: loaded.settings }
-}
-
-function fail(io: Io, problems: readonly string[]): void {
-  for (const problem of problems) io.err(`secure-mail: ${problem}\n`)
-  io.exitCode = 2
-}
-
-/**
- * @returns `local@domain`, or `@domain` for a domain, the domain in A-labels and lower case; null when it is neither
- */
-function readRecipient(text: string): string | null {
-  const at = text.lastIndexOf('@')
-  if (at === 0 || /[\s<>\p{Cc}]/u.test(text)) return null
-  const given = text.slice(at + 1)
-  const literal = addressLiteral(given)
-  const domain = literal === undefined ? normaliseName(given) : literal === null ? null : given.toLowerCase()
-  return domain === null || domain === '' ? null : `${at < 0 ? '' : text.slice(0, at)}@${domain}`
+  return recipients
 }
 
 async function answer(

@@ -8,7 +8,7 @@ import { decide } from './decide'
 import { axesOf, forHost, usesDane } from './for-host'
 import { isInternalDomain } from './internal'
 import { domainOf, matchesStsPatterns } from './names'
-import type { HostRequirement, Level, PolicyInputs, Requirement, TlsaState } from './types'
+import type { HostInputs, HostRequirement, Level, PolicyInputs, Requirement, TlsaState } from './types'
 
 /** Everything that was looked up for one recipient. */
 export interface Findings {
@@ -105,23 +105,15 @@ export function explainFindings(findings: Findings): PolicyReport {
 }
 
 function explainHost(findings: Findings, requirement: Requirement, found: HostFindings): MxReport {
-  const { mx } = findings
-  const mxSecure = mx.kind === 'hosts' && mx.secure
+  const inputs = hostInputs(findings, found)
   const resolved = found.addresses.kind === 'addresses' ? found.addresses : undefined
-  const answer = forHost(requirement, {
-    host: found.host,
-    domain: domainOf(findings.inputs.recipient),
-    mxSecure,
-    addressSecure: resolved !== undefined && (resolved.secure || resolved.secureAlias),
-    tlsa: found.tlsa,
-    ...(mx.kind === 'hosts' && mx.secure ? { expandedDomain: mx.expandedDomain } : {}),
-  })
+  const answer = forHost(requirement, inputs)
   const hindrance = hindranceOf(found)
   const usable = answer.usable && hindrance === undefined
   return {
     host: found.host,
     preference: found.preference,
-    secure: mxSecure && resolved?.secure === true,
+    secure: inputs.mxSecure && resolved?.secure === true,
     stsMatch: stsMatchOf(requirement, findings.inputs, found.host),
     tlsa: found.tlsa.state === 'usable' ? found.tlsa.records.length : 0,
     usable,
@@ -131,8 +123,21 @@ function explainHost(findings: Findings, requirement: Requirement, found: HostFi
   }
 }
 
+/** What `forHost()` is to be asked about a host that was looked up. */
+export function hostInputs({ inputs, mx }: Pick<Findings, 'inputs' | 'mx'>, found: HostFindings): HostInputs {
+  const resolved = found.addresses.kind === 'addresses' ? found.addresses : undefined
+  return {
+    host: found.host,
+    domain: domainOf(inputs.recipient),
+    mxSecure: mx.kind === 'hosts' && mx.secure,
+    addressSecure: resolved !== undefined && (resolved.secure || resolved.secureAlias),
+    tlsa: found.tlsa,
+    ...(mx.kind === 'hosts' && mx.secure ? { expandedDomain: mx.expandedDomain } : {}),
+  }
+}
+
 /** Why a host cannot be tried at all, whatever is required of it. */
-function hindranceOf({ addresses, ownHost }: HostFindings): { why: string; resultType: ResultType } | undefined {
+export function hindranceOf({ addresses, ownHost }: HostFindings): { why: string; resultType: ResultType } | undefined {
   switch (addresses.kind) {
     case 'addresses':
       if (!ownHost) return undefined
@@ -237,7 +242,8 @@ function daneSays({ inputs, lookedUp, hosts }: Findings): string {
   return hosts.map(({ host, tlsa }) => `${host}: ${tlsaSays(tlsa)}`).join('; ')
 }
 
-function tlsaSays(tlsa: TlsaState): string {
+/** A TLSA look-up in a few words. */
+export function tlsaSays(tlsa: TlsaState): string {
   switch (tlsa.state) {
     case 'absent':
       return 'no TLSA records'

@@ -6,6 +6,16 @@ export { tlsToken } from './tls-token'
 export { atLeastLevel, compareStrength, type Comparison } from './strength'
 export { isInternalDomain } from './internal'
 export { domainOf, matchesStsPatterns } from './names'
-export { explain, explainFindings, MEANING, type Findings, type HostFindings, type PolicyReport } from './explain'
+export {
+  explain,
+  explainFindings,
+  hindranceOf,
+  hostInputs,
+  MEANING,
+  tlsaSays,
+  type Findings,
+  type HostFindings,
+  type PolicyReport,
+} from './explain'
 export { lookUp, type LookUps } from './look-up'
 export * from './types'
