@@ -47,7 +47,7 @@ async function oneConnection(
   const socket = net.connect({ host: address, port, timeout: PATIENCE })
   const replies = repliesOf(socket)
   const ask = async (text: string, expected: RegExp): Promise<string> => {
-    socket.write(text)
+    socket.write(text, 'latin1')
     const { value, done } = await replies.next()
     if (done === true || !expected.test(value)) throw new Error(`unexpected: ${done === true ? 'the end' : value}`)
     return value
