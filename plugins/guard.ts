@@ -37,14 +37,21 @@ export function guard<A extends unknown[]>(
       next(...result)
     }
     const fail = (error: unknown) => {
-      if (!answered) options.report(options.hook, error)
+      try {
+        if (!answered) options.report(options.hook, error)
+      } catch {
+        // the answer matters more than the telling
+      }
       answer(options.onFailure)
     }
     const timer = setTimeout(() => {
       fail(new Error(`no answer within ${options.deadline / 1000} s`))
     }, options.deadline)
     try {
-      Promise.resolve(hook.apply(this, args)).then(answer, fail).catch(fail)
+      Promise.resolve(hook.apply(this, args))
+        .then(answer, fail)
+        // what is thrown now comes out of `next`; the hook is answered, and a rejection would end the worker
+        .catch(() => undefined)
     } catch (error) {
       fail(error)
     }
