@@ -8,7 +8,6 @@ import type { RecipientRecord } from '../lib/store/types'
 import { tellOutcomes, tellPolicy, tellSealProblem } from './attempt-events'
 import type { HarakaAddress, HarakaModules, HMailItem, Todo } from './haraka'
 import { tellBounced, tellDeferred, tellDelivered } from './outcome-hooks'
-import { forgetFresh } from './queue-writer'
 import { wireContent, wireSize } from './queued-mail'
 import type { MailFacts } from './mail-facts'
 import { policyDomain } from './mta-sts'
@@ -108,6 +107,8 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
   }
   const attemptsBefore = new Map(pending.map((recipient) => [recipient, recordOf(progress, recipient).attempts]))
   const { decided, waiting, mtaSts } = await requirementsOf(context, pending, chosen)
+  // a look-up that the shutdown broke off is nothing to tell anybody about
+  if (waiting.length > 0 && runtime.signal.aborted) throw new Error('shutting down')
   const unknown = waiting.map(({ recipient, failure }) => refusedOutcome(recipient, failure))
   for (const outcome of unknown) await note(context, outcome, [])
   if (unknown.length > 0) tellOutcomes(context, { outcomes: unknown, attempts: [] }, undefined)
@@ -214,7 +215,6 @@ async function deliverGroup(
 
 /** Haraka's queue goes on with mails to others while this one waits for its turn. Its slot is given back only once. */
 function giveSlotBack(item: HMailItem): void {
-  forgetFresh(item)
   const give = item.next_cb
   item.next_cb = () => undefined
   give()

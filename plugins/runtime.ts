@@ -178,6 +178,8 @@ export async function openRuntime(
       }),
     stop() {
       abort.abort()
+      // a policy host that answers slowly must not hold up the end
+      void sts.close()
     },
     async close() {
       clearInterval(sweeping)

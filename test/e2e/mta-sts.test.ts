@@ -168,7 +168,10 @@ describe('MTA-STS end to end', function () {
     const resolved = lastEvent('policy-resolved', '"route"')
     assert.match(resolved, /"source":"mta-sts"/)
     assert.match(resolved, /"sts_mode":"enforce"/)
-    assert.match(lastEvent('delivery-succeeded', 'mx.match.test'), /tls=verify"/)
+    const delivered = lastEvent('delivery-succeeded', 'mx.match.test')
+    assert.match(delivered, /tls=verify"/)
+    // RFC 8461 section 7.1: SNI is the MX host name
+    assert.match(delivered, /"server_name":"mx\.match\.test"/)
     assert.ok(asked.includes('mta-sts.match.test/.well-known/mta-sts.txt'))
   })
 

@@ -51,7 +51,7 @@ export interface Sts {
   recheck(domain: string, id: string): Promise<boolean>
   /** One pass over the cache: fetch what is due, remove what nobody asks for. @returns how many were fetched */
   refresh(): Promise<number>
-  /** Stop the timer and what is being fetched. */
+  /** Stop the timer and what is being fetched; look-ups that need a fetch are answered `error` from then on. */
   close(): Promise<void>
 }
 
