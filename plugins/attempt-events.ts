@@ -91,6 +91,8 @@ export function tellOutcomes(
 function tellHost(context: AttemptContext, attempt: HostAttempt, requirement: Requirement | undefined): void {
   const failedTls = attempt.failure !== undefined && isTlsFailure(attempt.failure)
   if (attempt.tls === undefined && !failedTls) return
+  // One session, one event; what it was is in the event of each delivery over it.
+  if (attempt.reused && !failedTls) return
   context.runtime.audit.tell({
     action: failedTls ? 'tls-failed' : 'tls-negotiated',
     message: attempt.failure !== undefined && failedTls ? attempt.failure.publicText : `TLS with ${attempt.host}`,

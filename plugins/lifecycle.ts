@@ -10,7 +10,7 @@ import { background } from './guard'
 import { CODE, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { runHooks } from './hooks'
 import { examine } from './mail-facts'
-import { forgetFresh } from './queue-writer'
+import { forgetMessage } from './queue-writer'
 import { fileStands, nameForRetry, removeFile } from './queued-mail'
 import type { Runtime } from './runtime'
 
@@ -64,7 +64,7 @@ async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem)
       runtime.reportError('delivery', error)
       after = { kind: 'retry', at: runtime.clock.now() + TROUBLE_RETRY, countFailure: false }
     }
-    forgetFresh(item)
+    forgetMessage(item)
     try {
       after = await conclude(haraka, item, after)
     } catch (error) {

@@ -31,49 +31,59 @@ export function takeWritten(file: string): Written | undefined {
   return found
 }
 
-interface Fresh {
+/** A message that this process wrote and has not tried yet. */
+interface Kept {
+  /** In wire form, byte for byte what stands in the queue file. */
   message: Buffer
-  until: number
+  /** When it was written, and when the file was last known to stand, in milliseconds of the monotonic clock. */
+  written: number
+  seen: number
 }
 
-/** How long a message counts as fresh, in milliseconds: nobody has taken the file away by then. */
+/** For how long nobody can have taken a file away that was there, in milliseconds. */
 const FRESH = 2000
-/** Bytes of fresh messages that are kept in memory at most. */
-const FRESH_BYTES = 32 * 1024 * 1024
+/** For how long a message is kept that nobody asks for, in milliseconds. */
+const LONGEST = 600_000
+/** Bytes of messages that are kept in memory at most; the others are read from their files. */
+const MAX_KEPT = 32 * 1024 * 1024
 
-const fresh = new Map<HMailItem, Fresh>()
-let freshBytes = 0
+const kept = new Map<HMailItem, Kept>()
+let keptBytes = 0
 
 /**
- * The message in wire form, byte for byte what stands in the queue file, when it was written a moment ago. An item that
- * has to wait is read from its file: that is where somebody would have taken it away.
+ * The message of a file that this process wrote, so that it is not read back.
+ *
+ * @returns with `fresh` false, the file has to be looked for before: somebody may have taken it away meanwhile
  */
-export function freshMessage(item: HMailItem): Buffer | undefined {
-  const found = fresh.get(item)
-  if (found === undefined) return undefined
-  if (performance.now() <= found.until) return found.message
-  forgetFresh(item)
-  return undefined
+export function keptMessage(item: HMailItem): { message: Buffer; fresh: boolean } | undefined {
+  const found = kept.get(item)
+  return found && { message: found.message, fresh: performance.now() - found.seen <= FRESH }
 }
 
-/** To be called when the first attempt is over, or has to wait. */
-export function forgetFresh(item: HMailItem): void {
-  const found = fresh.get(item)
+/** The file was there just now. */
+export function fileSeen(item: HMailItem): void {
+  const found = kept.get(item)
+  if (found !== undefined) found.seen = performance.now()
+}
+
+/** To be called when the first attempt is over: a mail that is put off waits in its file. */
+export function forgetMessage(item: HMailItem): void {
+  const found = kept.get(item)
   if (found === undefined) return
-  fresh.delete(item)
-  freshBytes -= found.message.length
+  kept.delete(item)
+  keptBytes -= found.message.length
 }
 
-function keepFresh(item: HMailItem, message: Buffer): void {
+function keep(item: HMailItem, message: Buffer): void {
   const now = performance.now()
-  // In the order of writing: the first that is still fresh ends the look.
-  for (const [old, { until }] of fresh) {
-    if (until > now) break
-    forgetFresh(old)
+  // In the order of writing: the first that is young enough ends the look.
+  for (const [old, { written: at }] of kept) {
+    if (now - at <= LONGEST) break
+    forgetMessage(old)
   }
-  if (freshBytes + message.length > FRESH_BYTES) return
-  fresh.set(item, { message, until: now + FRESH })
-  freshBytes += message.length
+  if (keptBytes + message.length > MAX_KEPT) return
+  kept.set(item, { message, written: now, seen: now })
+  keptBytes += message.length
 }
 
 /**
@@ -107,7 +117,7 @@ export function queueWriter(haraka: HarakaModules): HarakaModules['outbound']['p
     // the constructor asks for it
     const item = new haraka.HMailItem(filename, target, todo.notes)
     written.delete(target)
-    keepFresh(item, content.subarray(dataStart))
+    keep(item, content.subarray(dataStart))
     items.push(item)
   }
 }

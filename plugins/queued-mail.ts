@@ -4,7 +4,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import type { HarakaModules, HMailItem } from './haraka'
-import { freshMessage } from './queue-writer'
+import { fileSeen, forgetMessage, keptMessage } from './queue-writer'
 import { EnsureDotStuffed, ensureDotStuffed } from './wire'
 
 /** Largest header block that is read for a report, in bytes. */
@@ -23,14 +23,15 @@ export function openWire(item: HMailItem): Readable {
 const ONE_PIECE = 256 * 1024
 
 /**
- * The same as `openWire`, in the way that costs least: a small message in one piece, and without reading the file at all
- * when it was written a moment ago.
+ * The same as `openWire`, in the way that costs least: a small message in one piece, and without reading the file when
+ * this process wrote it.
  *
- * @throws Error (rejects) when the file cannot be read
+ * @throws Error (rejects) when the file is not there or cannot be read
  */
 export function wireContent(item: HMailItem): Readable | Buffer | Promise<Buffer> {
-  const fresh = freshMessage(item)
-  if (fresh !== undefined) return ensureDotStuffed(fresh)
+  const kept = keptMessage(item)
+  if (kept?.fresh) return ensureDotStuffed(kept.message)
+  if (kept !== undefined) return fs.access(item.path).then(() => ensureDotStuffed(kept.message))
   return wireSize(item) <= ONE_PIECE ? readWire(item) : openWire(item)
 }
 
@@ -72,11 +73,13 @@ export async function readHead(item: HMailItem): Promise<Buffer> {
 
 /** Does the file still stand? A missing one was handled elsewhere (another item of the same file, a person). */
 export async function fileStands(item: HMailItem): Promise<boolean> {
-  if (freshMessage(item) !== undefined) return true
+  if (keptMessage(item)?.fresh) return true
   try {
     await fs.access(item.path)
+    fileSeen(item)
     return true
   } catch (error) {
+    forgetMessage(item)
     return (error as NodeJS.ErrnoException).code !== 'ENOENT'
   }
 }

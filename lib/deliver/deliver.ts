@@ -48,7 +48,24 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   }
   const running = new Set<Promise<unknown>>()
   const stops = new Set<AbortController>()
+  const listened = new WeakMap<AbortSignal, Set<AbortController>>()
   let closed = false
+
+  /** Many deliveries share a signal, and an EventTarget looks through all its listeners for each new one: it gets one. */
+  function listen(signal: AbortSignal): Set<AbortController> {
+    const known = listened.get(signal)
+    if (known !== undefined) return known
+    const waiting = new Set<AbortController>()
+    listened.set(signal, waiting)
+    signal.addEventListener(
+      'abort',
+      () => {
+        for (const stop of waiting) stop.abort()
+      },
+      { once: true },
+    )
+    return waiting
+  }
 
   function track(work: Promise<unknown>): void {
     const entry = work.finally(() => running.delete(entry))
@@ -58,10 +75,10 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   return {
     async deliver(request) {
       const stop = new AbortController()
-      // Many connections and deliveries listen to one signal; that is not a leak.
-      setMaxListeners(0, stop.signal, ...(request.signal ? [request.signal] : []))
-      const onAbort = (): void => stop.abort()
-      request.signal?.addEventListener('abort', onAbort, { once: true })
+      // Many connections listen to one signal; that is not a leak.
+      setMaxListeners(0, stop.signal)
+      const told = request.signal === undefined ? undefined : listen(request.signal)
+      told?.add(stop)
       if (closed || request.signal?.aborted) stop.abort()
       stops.add(stop)
       const delivery = new Delivery(request, deps, shared, stop.signal)
@@ -71,7 +88,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       // Goodbyes are said in the background; until then the stop belongs to them.
       track(
         delivery.parted().then(() => {
-          request.signal?.removeEventListener('abort', onAbort)
+          told?.delete(stop)
           stops.delete(stop)
         }),
       )
@@ -335,6 +352,7 @@ class Delivery {
       ok,
       ...(ok || !failure ? {} : { failure }),
       ...(session.tls ? { tls: session.tls } : {}),
+      ...(session.use.served > 1 ? { reused: true as const } : {}),
     })
   }
 }

@@ -92,6 +92,8 @@ export interface HostAttempt {
   ok: boolean
   failure?: Failure
   tls?: TlsFacts
+  /** The connection had served another message before: TLS was negotiated and verified then. */
+  reused?: true
 }
 
 export interface DeliveryResult {
