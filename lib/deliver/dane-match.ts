@@ -5,8 +5,6 @@ import { subjectPublicKeyInfo } from './certificate'
 
 /** An unknown selector or matching type matches nothing; never throws. */
 export function matchesRecord(record: TlsaRecord, certificate: X509Certificate): boolean {
-  // what is compared with nothing matches nothing
-  if (record.data === '') return false
   try {
     return associationOf(record, certificate) === record.data
   } catch {
