@@ -218,7 +218,8 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       await Promise.all(
         [...groupByCause(failed)].map(([cause, group]) => {
           const failure = group[0]?.record.lastFailure
-          const kind = failure === undefined ? 'expired' : reportKindFor(failure)
+          const source = group[0]?.record.requirement?.source
+          const kind = failure === undefined ? 'expired' : reportKindFor(failure, source)
           return join(mail, kind, cause, recipientsOf(facts, group))
         }),
       )
@@ -287,7 +288,10 @@ function actionOf(kind: ReportKind): 'report-sent' | 'delay-notice-sent' {
 function groupByCause(failed: readonly FailedRecipient[]): Map<string, FailedRecipient[]> {
   const groups = new Map<string, FailedRecipient[]>()
   for (const one of failed) {
-    const cause = one.record.lastFailure === undefined ? 'unknown' : causeKey(one.record.lastFailure)
+    const cause =
+      one.record.lastFailure === undefined
+        ? 'unknown'
+        : causeKey(one.record.lastFailure, one.record.requirement?.source)
     groups.set(cause, [...(groups.get(cause) ?? []), one])
   }
   return groups

@@ -58,8 +58,11 @@ const KIND_OF: Readonly<Record<ResultType, ReportKind>> = {
  * The report that tells a sender about this failure once it is final. Total: every result type has one.
  *
  * @param failure only `resultType` is looked at
+ * @param source where the requirement came from, as the record of the recipient has it; a host that is not in the
+ *   recipient's own MTA-STS policy has no result type of its own (RFC 8460 section 4.3)
  */
-export function reportKindFor(failure: Pick<Failure, 'resultType'>): ReportKind {
+export function reportKindFor(failure: Pick<Failure, 'resultType'>, source?: string): ReportKind {
+  if (source === 'mta-sts' && failure.resultType === 'validation-failure') return 'mta-sts-failed'
   return KIND_OF[failure.resultType]
 }
 
@@ -67,8 +70,8 @@ export function reportKindFor(failure: Pick<Failure, 'resultType'>): ReportKind 
  * Recipients of one mail whose failures have the same key share a report. What differs between them inside one cause
  * (servers, replies) stands in the report's table and machine part.
  */
-export function causeKey(failure: Pick<Failure, 'resultType'>): string {
-  return reportKindFor(failure)
+export function causeKey(failure: Pick<Failure, 'resultType'>, source?: string): string {
+  return reportKindFor(failure, source)
 }
 
 /** Does this kind tell of a mail that was not delivered? The others: `delayed` (not yet) and `category3-advice` (it was). */

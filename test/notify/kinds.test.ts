@@ -109,4 +109,10 @@ describe('who gets a report', () => {
   it('falls back to postmaster at the first own domain', () => {
     assert.equal(postmasterAddress({ ndr: SETTINGS.ndr, main: settings.main }), 'postmaster@uni.example')
   })
+
+  it('a host that the recipient’s own MTA-STS policy does not list has a kind of its own', () => {
+    assert.equal(reportKindFor({ resultType: 'validation-failure' }, 'mta-sts'), 'mta-sts-failed')
+    assert.equal(reportKindFor({ resultType: 'validation-failure' }, 'default'), 'handshake-failed')
+    assert.equal(reportKindFor({ resultType: 'certificate-expired' }, 'mta-sts'), 'certificate-expired')
+  })
 })
