@@ -17,8 +17,12 @@ export interface Path {
 const MAX_SENT = 20
 /** Certificates in one path. */
 const MAX_LENGTH = 10
-/** Signatures that are checked for one server; certificates that all sign one another end here. */
+/** Signatures that are checked for one server. */
 const MAX_SIGNATURES = 100
+/** Paths that are begun for one server: among certificates that all sign one another there are millions. */
+const MAX_STEPS = 500
+/** Paths that lead to an anchor; when so many are not valid, no more are judged. */
+const MAX_PATHS = 50
 
 /**
  * @param sent as the server sent it, leaf first; the order of the others does not matter (RFC 8446 section 4.4.2)
@@ -38,10 +42,12 @@ export function* pathsToAnchors(
   const pool = distinct([...others, ...certificates]).filter((one) => !one.raw.equals(leaf.raw))
   const anchors = new Set(pool.filter((one) => trusted.some((record) => matchesRecord(record, one))))
   const signatures = signatureChecker()
+  let steps = MAX_STEPS
 
   function* extend(path: readonly X509Certificate[], top: X509Certificate): Generator<Path, void, undefined> {
     if (keys.some((key) => signatures.by(top, key))) yield { certificates: path, byKey: true }
-    if (path.length >= MAX_LENGTH) return
+    steps -= 1
+    if (path.length >= MAX_LENGTH || steps < 0) return
     for (const issuer of pool) {
       if (path.includes(issuer) || !signatures.issued(issuer, top)) continue
       const longer = [...path, issuer]
@@ -49,7 +55,13 @@ export function* pathsToAnchors(
       else yield* extend(longer, issuer)
     }
   }
-  if (anchors.size > 0 || keys.length > 0) yield* extend([leaf], leaf)
+  if (anchors.size === 0 && keys.length === 0) return
+  let found = 0
+  for (const path of extend([leaf], leaf)) {
+    yield path
+    found += 1
+    if (found === MAX_PATHS) return
+  }
 }
 
 interface SignatureChecker {
@@ -58,25 +70,25 @@ interface SignatureChecker {
   by(subject: X509Certificate, key: KeyObject): boolean
 }
 
-/** Each question is answered once, and only so many of them. */
+/** Each question is answered once, and only so many signatures are checked. */
 function signatureChecker(): SignatureChecker {
   const known = new Map<X509Certificate, Map<X509Certificate | KeyObject, boolean>>()
   let left = MAX_SIGNATURES
   const once = (subject: X509Certificate, signer: X509Certificate | KeyObject, check: () => boolean): boolean => {
     const answers = known.get(subject) ?? new Map<X509Certificate | KeyObject, boolean>()
     known.set(subject, answers)
-    const before = answers.get(signer)
-    if (before !== undefined) return before
-    if (left <= 0) return false
-    left -= 1
-    const answer = safely(check)
+    const answer = answers.get(signer) ?? safely(check)
     answers.set(signer, answer)
     return answer
   }
+  const signed = (subject: X509Certificate, key: KeyObject): boolean => {
+    left -= 1
+    return left >= 0 && subject.verify(key)
+  }
   return {
     issued: (issuer, subject) =>
-      safely(() => subject.checkIssued(issuer)) && once(subject, issuer, () => subject.verify(issuer.publicKey)),
-    by: (subject, key) => once(subject, key, () => subject.verify(key)),
+      once(subject, issuer, () => subject.checkIssued(issuer) && signed(subject, issuer.publicKey)),
+    by: (subject, key) => once(subject, key, () => signed(subject, key)),
   }
 }
 

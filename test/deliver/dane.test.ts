@@ -364,6 +364,18 @@ describe('deliver: DANE-TA', () => {
     assert.ok(['ok', MISMATCH, UNTRUSTED].includes(verdict({ tlsa: [about(2, 0, 1, mesh[9]!)], sent })))
   })
 
+  it('nor does it take long where each signs each', () => {
+    const key = ecKey()
+    const same = { name: 'Same', key }
+    const mesh = Array.from({ length: 17 }, () => make({ name: 'Same', key, ca: true, issuer: same }))
+    const sent = [under({ ...mesh[0]! }), ...mesh, ta]
+    // an anchor that issued none of them: every path is a dead end
+    assert.equal(verdict({ tlsa: [about(2, 0, 1, ta)], sent }), MISMATCH)
+    // and with one that is expired every path is a bad one
+    const ended = make({ name: 'Same', key, ca: true, issuer: same, ...EXPIRED })
+    assert.equal(verdict({ tlsa: [about(2, 0, 1, ended)], sent: [...sent, ended] }), 'certificate-expired')
+  })
+
   it('a hundred certificates are not looked through', () => {
     const sent = [leaf, ...Array.from({ length: 100 }, () => stranger), ta]
     assert.equal(verdict({ tlsa: [about(2, 0, 1, ta)], sent }), MISMATCH)
