@@ -1,5 +1,6 @@
 /** What single values cannot show: values that do not go together, files that are not there, choices that need a word. */
 import tls from 'node:tls'
+import { parseRedisUrl, travelsInClear } from '../store/redis-url'
 import { certificateFileFault } from './pem'
 import { errorAt, warningAt } from './problem'
 import type { Places } from './read'
@@ -45,6 +46,7 @@ export function checkValues(
   checkTls(values, resolve, tellers)
   checkOptOut(values, tellers)
   checkDeadlines(values, tellers)
+  checkStore(values, tellers)
   checkNotInThisVersion(values, tellers)
   return problems
 }
@@ -175,10 +177,26 @@ function checkDeadlines({ ndr, delivery }: Values, { error, warning }: Tellers):
   }
 }
 
+function checkStore({ store }: Values, { error, warning }: Tellers): void {
+  if (store.engine === 'lmdb') {
+    if (store.redis_url !== undefined) warning(['store.redis_url'], 'redis_url has no effect with engine=lmdb')
+    return
+  }
+  if (store.redis_url === undefined) {
+    error(['store.engine'], 'engine: redis needs redis_url, the address of the server')
+    return
+  }
+  const target = parseRedisUrl(store.redis_url)
+  if (!('why' in target) && travelsInClear(target)) {
+    warning(
+      ['store.redis_url'],
+      'redis_url: keys and addresses of recipients travel to this server in clear text; use rediss:// or a tunnel',
+    )
+  }
+}
+
 /** Settings that are understood and have no effect yet: better said than believed. */
-function checkNotInThisVersion({ store, category3, support, metrics }: Values, { error, warning }: Tellers): void {
-  if (store.engine === 'redis') error(['store.engine'], 'engine: redis is not in this version; use lmdb')
-  else if (store.redis_url !== undefined) warning(['store.redis_url'], 'redis_url has no effect with engine=lmdb')
+function checkNotInThisVersion({ category3, support, metrics }: Values, { error, warning }: Tellers): void {
   if (category3.action === 'encrypt' || category3.action === 'ndr') {
     // mail would go out that the postmaster believes to be held back or encrypted
     error(['category3.action'], `action: ${category3.action} is not in this version; use notify or off`)

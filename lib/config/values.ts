@@ -1,5 +1,6 @@
 /** Parsers for single values: each takes the text of one value and says what is wrong with it in one clause. */
 import { normaliseName, parseServer } from '../dns'
+import { parseRedisUrl } from '../store/redis-url'
 import { nearest } from '../util/nearest'
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; why: string }
@@ -128,10 +129,10 @@ export const listenAddress: Parser<string> = (value) =>
     : bad(`"${value}" is no address and port; write 127.0.0.1:9100 or [::1]:9100`)
 
 /** `redis://`, `rediss://` (TLS) or `unix://`. */
-export const redisUrl: Parser<string> = (value) =>
-  /^(?:rediss?|unix):\/\/\S+$/.test(value) && URL.canParse(value)
-    ? good(value)
-    : bad('is no address of a Redis server; write redis://host:6379/0, rediss://host:6379/0 or unix:///path')
+export const redisUrl: Parser<string> = (value) => {
+  const target = parseRedisUrl(value)
+  return 'why' in target ? bad(target.why) : good(value)
+}
 
 /** A comma-separated list. */
 export function commaList<T>(parser: Parser<T>): Parser<readonly T[]> {

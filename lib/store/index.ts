@@ -7,19 +7,33 @@ import type { Store } from './types'
 /**
  * Open the configured store, in the process that uses it and after privileges are dropped.
  *
- * @param onError told of failures that no caller waits for, see `storeOver`
- * @throws Error when the engine is not there or its directory cannot be used
+ * @param onError told of failures that no caller waits for, see `storeOver` and `RedisOptions`
+ * @param onNotice told what the log should say besides
+ * @returns with engine=redis, once the server has answered for the first time
+ * @throws Error when the directory cannot be used, or the server refuses
  */
 export async function openStore(
   settings: Settings['store'],
   clock: Clock,
   onError?: (error: Error) => void,
+  onNotice?: (message: string) => void,
 ): Promise<Store> {
   switch (settings.engine) {
     case 'lmdb':
       return openLmdbStore({ path: settings.path, clock, ...(onError === undefined ? {} : { onError }) })
-    case 'redis':
-      throw new Error('store: engine=redis is not available in this version; set engine=lmdb in [store]')
+    case 'redis': {
+      if (settings.redisUrl === undefined) throw new Error('store: engine=redis needs redis_url in [store]')
+      const { path, redisUrl: url } = settings
+      // most gateways need no client
+      const { openRedisStore } = await import('./redis.js')
+      return openRedisStore({
+        url,
+        path,
+        clock,
+        ...(onError === undefined ? {} : { onError }),
+        ...(onNotice === undefined ? {} : { onNotice }),
+      })
+    }
     default:
       throw new Error(`store: unknown engine ${String(settings.engine satisfies never)}; set engine=lmdb in [store]`)
   }

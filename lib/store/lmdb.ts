@@ -56,18 +56,22 @@ function openEngine({ path, writeTimeout = WRITE_TIMEOUT }: LmdbOptions): Engine
     commit: (work) => commit(db, path, work),
     timeout: writeTimeout,
     describe: `store: ${path}`,
+    suspect: 'disk or another process',
   })
   return {
-    get: (key) => {
-      // A read transaction lives until the turn ends; ours must see what another process has just acknowledged.
-      db.resetReadTxn()
-      return db.getBinary(key)
-    },
-    range: (start, end) => {
-      db.resetReadTxn()
-      return db.getRange({ start, end })
-    },
-    write: (work) => writer.write(() => work(transaction)),
+    get: (key) =>
+      new Promise((resolve) => {
+        // A read transaction lives until the turn ends; ours must see what another process has just acknowledged.
+        db.resetReadTxn()
+        resolve(db.getBinary(key))
+      }),
+    scan: (start, end, visit) =>
+      new Promise((resolve) => {
+        db.resetReadTxn()
+        for (const { key, value } of db.getRange({ start, end })) if (!visit(key, value)) break
+        resolve()
+      }),
+    write: (_reads, work) => writer.write(() => work(transaction)),
     close: async () => {
       if (await writer.stop()) await db.close()
     },

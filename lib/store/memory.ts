@@ -25,15 +25,15 @@ function memoryEngine(): Engine {
     remove: (key: Buffer): void => void table.delete(key.toString('latin1')),
   }
   return {
-    get,
-    range: (start, end) => {
-      const [from, to] = [start.toString('latin1'), end.toString('latin1')]
-      return [...table]
-        .filter(([key]) => key >= from && key < to)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, value]) => ({ key: Buffer.from(key, 'latin1'), value }))
-    },
-    write: (work) =>
+    get: (key) => Promise.resolve(get(key)),
+    scan: (start, end, visit) =>
+      new Promise((resolve) => {
+        const [from, to] = [start.toString('latin1'), end.toString('latin1')]
+        const found = [...table].filter(([key]) => key >= from && key < to).sort(([a], [b]) => (a < b ? -1 : 1))
+        for (const [key, value] of found) if (!visit(Buffer.from(key, 'latin1'), value)) break
+        resolve()
+      }),
+    write: (_reads, work) =>
       new Promise((resolve) => {
         resolve(work(transaction))
       }),

@@ -35,9 +35,12 @@ export function storeOver(engine: Engine, clock: Clock, onError: (error: Error) 
   }
 
   const addCounts = (counts: ReadonlyMap<string, number>): Promise<void> =>
-    engine.write((transaction) => {
-      for (const [key, by] of counts) addOne(transaction, Buffer.from(key, 'latin1'), by)
-    })
+    engine.write(
+      [...counts.keys()].map((key) => Buffer.from(key, 'latin1')),
+      (transaction) => {
+        for (const [key, by] of counts) addOne(transaction, Buffer.from(key, 'latin1'), by)
+      },
+    )
 
   const addOne = (transaction: Transaction, key: Buffer, by: number): void => {
     let old: { value: unknown; expires: number } | undefined
@@ -57,15 +60,14 @@ export function storeOver(engine: Engine, clock: Clock, onError: (error: Error) 
   const store: Store = {
     async get<T>(key: StoreKey) {
       open()
-      await Promise.resolve()
-      return live(engine.get(encodeKey(key)))?.value as T | undefined
+      return live(await engine.get(encodeKey(key)))?.value as T | undefined
     },
 
     async put(key, value, options) {
       open()
       const name = encodeKey(key)
       const bytes = encodeEntry(value, expiry(options?.ttl))
-      await engine.write((transaction) => {
+      await engine.write([], (transaction) => {
         transaction.put(name, bytes)
       })
     },
@@ -74,7 +76,7 @@ export function storeOver(engine: Engine, clock: Clock, onError: (error: Error) 
       open()
       const name = encodeKey(key)
       const bytes = encodeEntry(value, expiry(options?.ttl))
-      return engine.write((transaction) => {
+      return engine.write([name], (transaction) => {
         const old = live(transaction.get(name))
         if (old !== undefined) return old.value as T
         transaction.put(name, bytes)
@@ -87,7 +89,7 @@ export function storeOver(engine: Engine, clock: Clock, onError: (error: Error) 
       open()
       const name = encodeKey(key)
       const expires = options?.ttl === undefined ? undefined : expiry(options.ttl)
-      return engine.write((transaction) => {
+      return engine.write([name], (transaction) => {
         const old = live(transaction.get(name))
         const value = change(old?.value as T | undefined)
         if (value === undefined) {
@@ -103,23 +105,21 @@ export function storeOver(engine: Engine, clock: Clock, onError: (error: Error) 
     async remove(key) {
       open()
       const name = encodeKey(key)
-      await engine.write((transaction) => {
+      await engine.write([], (transaction) => {
         transaction.remove(name)
       })
     },
 
     async list<T>(prefix: StoreKey, limit = Infinity) {
       open()
-      await Promise.resolve()
       const { start, end } = prefixRange(prefix)
       const found: StoreEntry<T>[] = []
       if (limit <= 0) return found
-      for (const { key, value } of engine.range(start, end)) {
+      await engine.scan(start, end, (key, value) => {
         const entry = live(value)
-        if (entry === undefined) continue
-        found.push({ key: decodeKey(key), value: entry.value as T })
-        if (found.length >= limit) break
-      }
+        if (entry !== undefined) found.push({ key: decodeKey(key), value: entry.value as T })
+        return found.length < limit
+      })
       return found
     },
 
@@ -134,7 +134,7 @@ export function storeOver(engine: Engine, clock: Clock, onError: (error: Error) 
       let { start } = prefixRange([])
       const { end } = prefixRange([])
       for (;;) {
-        const chunk = readChunk(engine, start, end, clock.now())
+        const chunk = await readChunk(engine, start, end, clock.now())
         if (chunk.expired.length > 0) removed += await removeExpired(engine, chunk.expired, clock)
         if (chunk.next === undefined) return removed
         start = chunk.next
@@ -162,19 +162,29 @@ function hasExpired(expires: number, now: number): boolean {
   return expires !== 0 && expires <= now
 }
 
-function readChunk(engine: Engine, start: Buffer, end: Buffer, now: number): { expired: Buffer[]; next?: Buffer } {
+async function readChunk(
+  engine: Engine,
+  start: Buffer,
+  end: Buffer,
+  now: number,
+): Promise<{ expired: Buffer[]; next: Buffer | undefined }> {
   const expired: Buffer[] = []
+  let next: Buffer | undefined
   let seen = 0
-  for (const { key, value } of engine.range(start, end)) {
-    if (seen++ === SWEEP_CHUNK) return { expired, next: Buffer.from(key) }
+  await engine.scan(start, end, (key, value) => {
+    if (seen++ === SWEEP_CHUNK) {
+      next = Buffer.from(key)
+      return false
+    }
     if (hasExpired(expiryOf(value), now)) expired.push(Buffer.from(key))
-  }
-  return { expired }
+    return true
+  })
+  return { expired, next }
 }
 
 /** Looks again inside the transaction: somebody may have written the key anew since the scan. */
 function removeExpired(engine: Engine, keys: readonly Buffer[], clock: Clock): Promise<number> {
-  return engine.write((transaction) => {
+  return engine.write(keys, (transaction) => {
     const gone = keys.filter((key) => {
       const value = transaction.get(key)
       return value !== undefined && hasExpired(expiryOf(value), clock.now())

@@ -1,4 +1,4 @@
-/** State shared between processes (LMDB) and, later, machines (Redis). */
+/** State shared between processes (LMDB) or machines (Redis). */
 import type { Failure } from '../failure'
 import type { HostAttempt } from '../deliver/types'
 
@@ -15,7 +15,8 @@ export interface StoreEntry<T> {
  * A small ordered key-value store. Values are JSON. Every write that resolves is durable (survives kill -9 and power
  * loss); a write that cannot be made durable rejects. All methods reject when the store is closed.
  * A value that was damaged on the disk rejects; it is never taken for an absent one. A write that rejects because it
- * took too long may still appear later; every other rejected write has not happened.
+ * took too long, or because the connection to the server broke meanwhile, may still appear later; every other rejected
+ * write has not happened.
  */
 export interface Store {
   get<T>(key: StoreKey): Promise<T | undefined>
@@ -24,7 +25,8 @@ export interface Store {
   /** Write only if nothing is there; returns what stands in the store afterwards. Atomic across processes. */
   putIfAbsent<T>(key: StoreKey, value: T, options?: { ttl?: number }): Promise<T>
   /**
-   * Read, change, write in one transaction, which holds up every other writer: `change` must be quick.
+   * Read, change, write in one transaction, which may hold up every other writer: `change` must be quick. It may be run
+   * more than once, each time with what is there by then; only its last result counts.
    *
    * @param change gives the new value; undefined removes the entry; what it throws rejects, with nothing written
    * @param options.ttl as in `put`; absent = the expiry stays as it is
@@ -39,8 +41,8 @@ export interface Store {
   /** Entries whose key begins with `prefix`, in key order. */
   list<T>(prefix: StoreKey, limit?: number): Promise<StoreEntry<T>[]>
   /**
-   * Add to a counter, read by `get<number>`; batched, at most a second of counts is lost on kill -9. After `close` it
-   * does nothing.
+   * Add to a counter, read by `get<number>`; batched, at most a second of counts is lost on kill -9, or counted twice
+   * when the connection to a server breaks. After `close` it does nothing.
    */
   increment(key: StoreKey, by?: number): void
   /** Remove what has expired; run by one process now and then. Returns how many. */

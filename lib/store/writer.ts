@@ -4,28 +4,36 @@
  */
 
 export interface SerialWriter {
-  /** Runs `work` inside a transaction; resolves with its result when that is committed. */
-  write<T>(work: () => T): Promise<T>
+  /**
+   * Runs `work` inside a transaction; resolves with its result when that is committed.
+   *
+   * @param reads handed to `commit`, for an engine that has to fetch what `work` will read
+   */
+  write<T>(work: () => T, reads?: readonly Buffer[]): Promise<T>
   /** Waits for what was accepted. @returns false when a commit hangs, and the engine must be left as it is */
   stop(): Promise<boolean>
 }
 
 interface Waiting {
+  reads: readonly Buffer[]
   run(): void
   committed(): void
   failed(error: Error): void
 }
 
 /**
- * @param options.commit runs the given function inside one transaction and resolves when that is durable
+ * @param options.commit runs the given function inside one transaction and resolves when that is durable; may run it
+ *   again from the beginning, then only the last run counts
  * @param options.timeout milliseconds until a write that is not committed rejects; its change may still appear later
  *   if it was already under way
  * @param options.describe beginning of error texts
+ * @param options.suspect who it may be that is slow, for the text of a time-out
  */
 export function serialWriter(options: {
-  commit: (work: () => void) => Promise<void>
+  commit: (work: () => void, reads: readonly Buffer[]) => Promise<void>
   timeout: number
   describe: string
+  suspect: string
 }): SerialWriter {
   const queue = new Set<Waiting>()
   let current: Promise<void> | undefined
@@ -37,9 +45,12 @@ export function serialWriter(options: {
     const batch = [...queue]
     queue.clear()
     current = options
-      .commit(() => {
-        for (const waiting of batch) waiting.run()
-      })
+      .commit(
+        () => {
+          for (const waiting of batch) waiting.run()
+        },
+        batch.flatMap(({ reads }) => reads),
+      )
       .then(
         () => {
           for (const waiting of batch) waiting.committed()
@@ -56,17 +67,16 @@ export function serialWriter(options: {
       })
   }
 
-  const write = <T>(work: () => T): Promise<T> => {
+  const write = <T>(work: () => T, reads: readonly Buffer[] = []): Promise<T> => {
     if (hanging) return Promise.reject(new Error(`${options.describe}: the write before this one hangs`))
     return new Promise<T>((resolve, reject) => {
       let outcome: { result: T } | { error: unknown } | undefined
       const timer = setTimeout(() => {
         if (!queue.delete(waiting)) hanging = true
-        reject(
-          new Error(`${options.describe}: not written within ${options.timeout} ms (disk or another process hangs)`),
-        )
+        reject(new Error(`${options.describe}: not written within ${options.timeout} ms (${options.suspect} hangs)`))
       }, options.timeout)
       const waiting: Waiting = {
+        reads,
         run: () => {
           try {
             outcome = { result: work() }

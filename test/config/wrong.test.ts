@@ -95,9 +95,12 @@ const WRONG: readonly [name: string, ini: string, line: number, said: string][] 
   ['DNS server port', '[dns]\nservers[]=192.0.2.1:0', 2, 'is no address of a server'],
   ['trust_ad', '[dns]\ntrust_ad=yes', 2, 'is none of loopback, always, never'],
   ['store', '[store]\nengine=sqlite', 2, 'is none of lmdb, redis'],
-  ['store that is not there yet', '[store]\nengine=redis', 2, 'not in this version'],
+  ['Redis without an address', '[store]\nengine=redis', 2, 'redis needs redis_url'],
   ['store path', '[store]\npath=', 2, 'must not be empty'],
   ['Redis URL', '[store]\nredis_url=localhost', 2, 'no address of a Redis server'],
+  ['Redis URL, scheme', '[store]\nredis_url=http://localhost', 2, 'no address of a Redis server'],
+  ['Redis URL, database', '[store]\nredis_url=redis://localhost/x', 2, '/x is no number of a database'],
+  ['Redis URL, socket', '[store]\nredis_url=unix://', 2, 'names no socket'],
   ['audit.recipients', '[audit]\nrecipients=domain', 2, 'is none of domain+hmac, clear'],
   ['metrics address', '[metrics]\nlisten=9100', 2, 'is no address and port'],
   ['control character', '[support]\nname=IT\u0007', 2, 'control character'],
@@ -154,6 +157,7 @@ describe('config: every kind of wrong secure-mail.ini', () => {
       ['[support]\ndigest=daily', /:2: warning: digest: daily is not in this version/],
       ['[metrics]\nlisten=127.0.0.1:9100', /:2: warning: listen: metrics are not in this version/],
       ['[store]\nredis_url=redis://127.0.0.1/0', /:2: warning: redis_url has no effect/],
+      ['[store]\nengine=redis\nredis_url=redis://10.0.0.1/0', /:3: warning: redis_url: keys .* in clear text/],
     ]
     for (const [ini, said] of cases) {
       const loaded = loadConfig(instance({ 'secure-mail.ini': ini }).dir)

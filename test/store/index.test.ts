@@ -18,10 +18,11 @@ describe('openStore', function () {
     await again.close()
   })
 
-  it('engine=redis says what to set instead', async () => {
+  it('engine=redis says which setting is missing or wrong', async () => {
+    await assert.rejects(openStore({ engine: 'redis', path: tempDir() }, systemClock), /needs redis_url/)
     await assert.rejects(
-      openStore({ engine: 'redis', path: '', redisUrl: 'redis://127.0.0.1' }, systemClock),
-      /engine=redis is not available in this version; set engine=lmdb/,
+      openStore({ engine: 'redis', path: tempDir(), redisUrl: 'redis://127.0.0.1/one' }, systemClock),
+      /redis_url \/one is no number of a database/,
     )
   })
 

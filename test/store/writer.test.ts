@@ -28,7 +28,7 @@ describe('store: one transaction at a time', () => {
 
   it('what arrives during a commit shares the next one, in order', async () => {
     const disk = fakeDisk()
-    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test' })
+    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test', suspect: 'the disk' })
     const ran: number[] = []
     const writes = [0, 1, 2].map((n) => writer.write(() => ran.push(n)))
     assert.equal(disk.commits.length, 1)
@@ -50,7 +50,7 @@ describe('store: one transaction at a time', () => {
 
   it('a commit that fails rejects everybody in it and nobody else', async () => {
     const disk = fakeDisk()
-    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test' })
+    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test', suspect: 'the disk' })
     const first = writer.write(() => 1)
     const second = writer.write(() => 2)
     disk.commits[0]!.run()
@@ -64,7 +64,7 @@ describe('store: one transaction at a time', () => {
 
   it('a write that waits too long is given up and never done', async () => {
     const disk = fakeDisk()
-    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test' })
+    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test', suspect: 'the disk' })
     const first = writer.write(() => 1)
     timers.tick(600)
     let ran = false
@@ -93,7 +93,7 @@ describe('store: one transaction at a time', () => {
 
   it('a commit that ends without running its work is no success', async () => {
     const disk = fakeDisk()
-    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test' })
+    const writer = serialWriter({ commit: disk.commit, timeout: 1000, describe: 'test', suspect: 'the disk' })
     const write = writer.write(() => 1)
     disk.commits[0]!.done()
     await assert.rejects(write, /without being run/)

@@ -1,0 +1,441 @@
+/** Redis killed, stopped, away, refusing, emptied: what the callers of the store see. */
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { systemClock } from '../../lib/clock'
+import { secretKey } from '../../lib/store/keys'
+import { openRedisStore, type RedisOptions } from '../../lib/store/redis'
+import type { Store } from '../../lib/store/types'
+import { freePort, until } from '../../demo/processes'
+import { requirePackages } from '../internet/packages'
+import { startRedis, stopRedisServers, type RedisServer } from './redis-server'
+import { removeTempDirs, tempDir } from './temp'
+
+/** No call of the store takes longer than that, in milliseconds: twice the deadline and something for a busy machine. */
+const BOUND = 5_000 + 2_000
+
+describe('store: redis in trouble', function () {
+  this.timeout(60_000)
+  const open: Store[] = []
+  const servers: net.Server[] = []
+  const rejections: unknown[] = []
+  const onRejection = (error: unknown) => void rejections.push(error)
+
+  before(async function () {
+    await requirePackages(this)
+    process.on('unhandledRejection', onRejection)
+  })
+  afterEach(async () => {
+    await Promise.allSettled(open.splice(0).map((store) => store.close()))
+    for (const server of servers.splice(0)) server.close()
+    await stopRedisServers()
+    removeTempDirs()
+    assert.deepEqual(rejections.splice(0), [])
+  })
+  after(() => process.off('unhandledRejection', onRejection))
+
+  interface Opened {
+    store: Store
+    path: string
+    errors: string[]
+    notices: string[]
+  }
+
+  async function openStore(url: string, options: Partial<RedisOptions> = {}): Promise<Opened> {
+    const [errors, notices]: [string[], string[]] = [[], []]
+    const dir = options.path ?? tempDir()
+    const store = await openRedisStore({
+      url,
+      path: dir,
+      clock: systemClock,
+      onError: ({ message }) => errors.push(message),
+      onNotice: (message) => notices.push(message),
+      ...options,
+    })
+    open.push(store)
+    return { store, path: dir, errors, notices }
+  }
+
+  const flush = async (server: RedisServer) => {
+    const connection = await server.connect()
+    await connection.send(['FLUSHALL'])
+    connection.destroy()
+  }
+
+  describe('killed and restarted in the middle of writes', () => {
+    it('every write that was acknowledged is there, and writing goes on by itself', async () => {
+      const server = await startRedis()
+      const stores = await Promise.all([openStore(server.url), openStore(server.url)])
+      const acknowledged = new Set<number>()
+      let failed = 0
+      let stop = false
+      let next = 0
+      const writing = stores.flatMap(({ store }) =>
+        [1, 2, 3].map(async () => {
+          while (!stop) {
+            const n = next++
+            try {
+              if (n % 2 === 0) await store.put(['w', n], n)
+              else await store.update<number>(['w', n], () => n)
+              acknowledged.add(n)
+            } catch {
+              failed++
+              await new Promise((resolve) => setTimeout(resolve, 20))
+            }
+          }
+        }),
+      )
+      for (let crash = 0; crash < 3; crash++) {
+        const target = acknowledged.size + 150
+        await until('writes go on', () => acknowledged.size >= target, { every: 1 })
+        await server.kill9()
+        await server.start()
+      }
+      const target = acknowledged.size + 150
+      await until('writes go on', () => acknowledged.size >= target, { every: 5 })
+      stop = true
+      await Promise.all(writing)
+      const there = new Set((await stores[0].store.list<number>(['w'])).map(({ value }) => value))
+      assert.deepEqual(
+        [...acknowledged].filter((n) => !there.has(n)),
+        [],
+      )
+      process.stdout.write(`      ${acknowledged.size} acknowledged, ${failed} rejected\n`)
+      assert.ok(stores.every(({ errors, notices }) => errors.length > 0 && notices.some((n) => /there again/.test(n))))
+    })
+
+    it('counts that were waiting are written when it is back', async () => {
+      const server = await startRedis()
+      const { store } = await openStore(server.url)
+      store.increment(['c'], 5)
+      await server.kill9()
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      await server.start()
+      await until('it is counted', async () => (await store.get<number>(['c']).catch(() => 0)) === 5)
+    })
+
+    it('a short absence is bridged: the call waits for the new connection', async () => {
+      const server = await startRedis()
+      const { store } = await openStore(server.url)
+      await store.put(['k'], 1)
+      await server.kill9()
+      const reading = store.get(['k'])
+      await server.start()
+      assert.equal(await reading, 1)
+    })
+  })
+
+  it('away for longer: every call rejects at once, saying so, and one event a minute', async () => {
+    const server = await startRedis()
+    const { store, errors } = await openStore(server.url, { deadline: 300 })
+    await server.kill9()
+    await assert.rejects(store.put(['k'], 1), /the server is away/)
+    const before = performance.now()
+    for (let n = 0; n < 20; n++) {
+      await assert.rejects(store.get(['k']), /store: unix:.*the server is away: .*(ECONNREFUSED|closed)/)
+      await assert.rejects(
+        store.update(['k'], () => 1),
+        /the server is away/,
+      )
+      await assert.rejects(store.list(['k']), /the server is away/)
+    }
+    assert.ok(performance.now() - before < BOUND, 'sixty calls in less time than three deadlines would be')
+    assert.equal(errors.length, 1, errors.join('\n'))
+  })
+
+  it('stopped (SIGSTOP): calls end in time, the event loop runs, and all is well after SIGCONT', async () => {
+    const server = await startRedis()
+    const { store, errors } = await openStore(server.url)
+    await store.put(['k'], 'before')
+    server.signal('SIGSTOP')
+    let turns = 0
+    const ticking = setInterval(() => turns++, 10)
+    const began = performance.now()
+    const results = await Promise.allSettled([
+      store.get(['k']),
+      store.list([]),
+      store.put(['k'], 'during'),
+      store.update(['u'], () => 1),
+      store.putIfAbsent(['p'], 1),
+      store.sweep(),
+    ])
+    assert.ok(performance.now() - began < BOUND)
+    clearInterval(ticking)
+    assert.ok(turns > 50, `${turns} turns`)
+    for (const result of results) {
+      assert.equal(result.status, 'rejected')
+      assert.match(String(result.reason), /store: .*(no answer within|the server is away|not written within)/)
+    }
+    await assert.rejects(store.get(['k']))
+    server.signal('SIGCONT')
+    await until(
+      'it is back',
+      async () =>
+        store.put(['after'], 1).then(
+          () => true,
+          () => false,
+        ),
+      { limit: 20_000 },
+    )
+    assert.match(String(await store.get(['k'])), /before|during/, 'a write given up may appear later, see Store')
+    assert.ok(errors.length > 0)
+  })
+
+  it('a late write of one machine never undoes what another has written since', async () => {
+    const server = await startRedis()
+    const { store: slow } = await openStore(server.url, { deadline: 500 })
+    const { store: other } = await openStore(server.url)
+    await slow.put(['n'], ['first'])
+    for (let n = 0; n < 5; n++) {
+      server.signal('SIGSTOP')
+      const given = assert.rejects(slow.update<string[]>(['n'], (old = []) => [...old, `slow${n}`]))
+      const waiting = other.update<string[]>(['n'], (old = []) => [...old, `other${n}`])
+      await given
+      server.signal('SIGCONT')
+      await waiting
+      await until('both are connected', async () =>
+        slow.get(['n']).then(
+          () => true,
+          () => false,
+        ),
+      )
+    }
+    const found = (await other.get<string[]>(['n'])) ?? []
+    for (let n = 0; n < 5; n++) assert.ok(found.includes(`other${n}`), `${n}: ${found.join()}`)
+  })
+
+  describe('away at the start', () => {
+    it('is waited for, and said once', async () => {
+      const port = await freePort()
+      let opened = false
+      const errors: string[] = []
+      const opening = openRedisStore({
+        url: `redis://127.0.0.1:${port}`,
+        path: tempDir(),
+        clock: systemClock,
+        onError: ({ message }) => errors.push(message),
+      })
+      void opening.then(() => (opened = true))
+      await until('it is said', () => errors.length > 0)
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      assert.equal(opened, false)
+      assert.equal(errors.length, 1)
+      assert.match(errors[0] ?? '', /^store: redis:\/\/127\.0\.0\.1:\d+\/0: the server is away: .*ECONNREFUSED/)
+      await startRedis({ port })
+      const store = await opening
+      open.push(store)
+      await store.put(['k'], 1)
+    })
+
+    for (const [what, answer] of [
+      ['says nothing', undefined],
+      ['speaks something else', '220 mail.example ESMTP\r\n'],
+      ['still loads its data', '-LOADING Redis is loading the dataset in memory\r\n'],
+    ] as const) {
+      it(`a server that ${what} is waited for, too`, async () => {
+        const port = await freePort()
+        const sockets = new Set<net.Socket>()
+        const wrong = net.createServer((socket) => {
+          sockets.add(socket)
+          socket.on('error', () => undefined)
+          socket.on('data', () => {
+            if (answer !== undefined) socket.write(answer)
+          })
+        })
+        servers.push(wrong)
+        await new Promise<void>((resolve) => wrong.listen(port, '127.0.0.1', resolve))
+        const errors: string[] = []
+        const opening = openRedisStore({
+          url: `redis://127.0.0.1:${port}`,
+          path: tempDir(),
+          clock: systemClock,
+          deadline: 500,
+          onError: ({ message }) => errors.push(message),
+        })
+        await until('it is said', () => errors.length > 0)
+        wrong.close()
+        for (const socket of sockets) socket.destroy()
+        await startRedis({ port })
+        open.push(await opening)
+      })
+    }
+  })
+
+  describe('refuses', () => {
+    const cases: [string, (server: RedisServer) => string, RegExp][] = [
+      ['no password', ({ url }) => url, /store: unix:.*NOAUTH/],
+      ['wrong password', ({ url }) => `${url}?password=guess`, /WRONGPASS/],
+      ['wrong user', ({ url }) => `${url}?username=anne&password=secret`, /WRONGPASS/],
+      ['no such database', ({ url }) => `${url}?password=secret&db=99`, /DB index is out of range/],
+    ]
+    for (const [what, url, said] of cases) {
+      it(`${what}: says so at once, and tells no password`, async () => {
+        const server = await startRedis({ args: ['--requirepass', 'secret'] })
+        await assert.rejects(openStore(url(server)), (error: Error) => {
+          assert.match(error.message, said)
+          assert.doesNotMatch(error.message, /guess|secret/)
+          return true
+        })
+      })
+    }
+
+    it('takes user, password and database from the address', async () => {
+      const port = await freePort()
+      await startRedis({ port, args: ['--requirepass', 's:e/c%'] })
+      const { store } = await openStore(`redis://default:s%3Ae%2Fc%25@127.0.0.1:${port}/3`)
+      await store.put(['k'], 1)
+      const { store: elsewhere } = await openStore(`redis://:s%3Ae%2Fc%25@127.0.0.1:${port}/4`)
+      assert.deepEqual(await elsewhere.list([]), [])
+    })
+
+    it('wants TLS of a server that has none: waits, and does not speak in clear', async () => {
+      const port = await freePort()
+      await startRedis({ port })
+      const errors: string[] = []
+      const opening = openRedisStore({
+        url: `rediss://127.0.0.1:${port}`,
+        path: tempDir(),
+        clock: systemClock,
+        deadline: 500,
+        onError: ({ message }) => errors.push(message),
+      })
+      let opened = false
+      void opening.then(
+        () => (opened = true),
+        () => undefined,
+      )
+      await until('it is said', () => errors.length > 0)
+      assert.equal(opened, false)
+    })
+  })
+
+  describe('copies of the keys', () => {
+    const copy = (dir: string, name = 'seal') => path.join(dir, 'redis', `${name}.key`)
+
+    it('are made with mode 0600 in a folder of mode 0700, and say what the server has', async () => {
+      const server = await startRedis()
+      const { store, path: dir } = await openStore(server.url)
+      const key = await secretKey(store, 'seal')
+      assert.equal(readFileSync(copy(dir), 'latin1'), `${key.toString('base64')}\n`)
+      assert.equal(statSync(copy(dir)).mode & 0o777, 0o600)
+      assert.equal(statSync(path.dirname(copy(dir))).mode & 0o777, 0o700)
+      assert.deepEqual(readdirSync(path.dirname(copy(dir))), ['seal.key'])
+    })
+
+    it('all machines get the same key, and each has its copy', async () => {
+      const server = await startRedis()
+      const all = await Promise.all([1, 2, 3, 4].map(() => openStore(server.url)))
+      const keys = await Promise.all(all.map(({ store }) => secretKey(store, 'audit')))
+      assert.equal(new Set(keys.map((key) => key.toString('hex'))).size, 1)
+      assert.equal(new Set(all.map(({ path: dir }) => readFileSync(copy(dir, 'audit'), 'latin1'))).size, 1)
+    })
+
+    it('processes of one machine share them', async () => {
+      const server = await startRedis()
+      const dir = tempDir()
+      const all = await Promise.all([1, 2, 3, 4].map(() => openStore(server.url, { path: dir })))
+      const keys = await Promise.all(all.map(({ store }) => secretKey(store, 'seal')))
+      assert.equal(new Set(keys.map((key) => key.toString('hex'))).size, 1)
+      assert.deepEqual(readdirSync(path.dirname(copy(dir))), ['seal.key'])
+    })
+
+    it('a server that lost its data while the gateway was down gets the key back', async () => {
+      const server = await startRedis()
+      const first = await openStore(server.url)
+      const key = await secretKey(first.store, 'seal')
+      await first.store.close()
+      await flush(server)
+      const second = await openStore(server.url, { path: first.path })
+      assert.deepEqual(await secretKey(second.store, 'seal'), key)
+      assert.match(second.errors.join('\n'), /has lost its data; the key "seal" is restored/)
+      const newcomer = await openStore(server.url)
+      assert.deepEqual(await secretKey(newcomer.store, 'seal'), key)
+    })
+
+    it('and one that comes back empty while the gateway runs gets it with the next connection', async () => {
+      const server = await startRedis()
+      const { store, errors } = await openStore(server.url)
+      const key = await secretKey(store, 'seal')
+      await server.kill9()
+      rmSync(path.join(server.dir, 'appendonlydir'), { recursive: true })
+      await server.start()
+      await until('it is restored', () => errors.some((error) => /the key "seal" is restored/.test(error)))
+      const newcomer = await openStore(server.url)
+      assert.deepEqual(await secretKey(newcomer.store, 'seal'), key)
+    })
+
+    it('a server with another key is refused at the start', async () => {
+      const server = await startRedis()
+      const first = await openStore(server.url)
+      await secretKey(first.store, 'seal')
+      await first.store.close()
+      await flush(server)
+      await secretKey((await openStore(server.url)).store, 'seal')
+      await assert.rejects(openStore(server.url, { path: first.path }), /the key "seal" there is not the one/)
+      rmSync(copy(first.path))
+      await openStore(server.url, { path: first.path })
+    })
+
+    it('and not used when it appears in place of ours', async () => {
+      const server = await startRedis()
+      const { store, errors } = await openStore(server.url, { deadline: 500 })
+      await secretKey(store, 'seal')
+      await store.put(['k'], 1)
+      await server.kill9()
+      await assert.rejects(store.get(['k']))
+      rmSync(path.join(server.dir, 'appendonlydir'), { recursive: true })
+      const other = await startRedis()
+      await secretKey((await openStore(other.url)).store, 'seal')
+      await other.kill9()
+      mkdirSync(path.join(server.dir, 'appendonlydir'))
+      for (const file of readdirSync(path.join(other.dir, 'appendonlydir'))) {
+        writeFileSync(
+          path.join(server.dir, 'appendonlydir', file),
+          readFileSync(path.join(other.dir, 'appendonlydir', file)),
+        )
+      }
+      await server.start()
+      await until('it is said', async () =>
+        store.get(['k']).then(
+          () => assert.fail('answered by a server that is not ours'),
+          (error: unknown) => String(error).includes('the key "seal" there is not the one'),
+        ),
+      )
+      assert.equal(errors.length, 1)
+    })
+
+    it('a damaged copy, or a folder that cannot be used, is said', async () => {
+      const server = await startRedis()
+      const dir = tempDir()
+      mkdirSync(path.join(dir, 'redis'))
+      writeFileSync(copy(dir), 'not a key\n')
+      await assert.rejects(openStore(server.url, { path: dir }), /seal\.key is damaged/)
+      const file = path.join(tempDir(), 'file')
+      writeFileSync(file, '')
+      await assert.rejects(openStore(server.url, { path: file }), /store: cannot use /)
+      const wide = tempDir()
+      mkdirSync(path.join(wide, 'redis'))
+      chmodSync(path.join(wide, 'redis'), 0o755)
+      await openStore(server.url, { path: wide })
+      assert.equal(statSync(path.join(wide, 'redis')).mode & 0o777, 0o700)
+    })
+  })
+
+  describe('advice', () => {
+    const cases: [string, readonly string[], RegExp | null][] = [
+      ['as recommended', [], null],
+      ['without append-only file', ['--appendonly', 'no'], /appendonly is off/],
+      ['flushed every second', ['--appendfsync', 'everysec'], /appendfsync is everysec/],
+      ['evicting', ['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'], /maxmemory-policy is allkeys-lru/],
+    ]
+    for (const [what, args, said] of cases) {
+      it(`a server ${what}: ${said === null ? 'nothing to say' : 'the log says what could be lost'}`, async () => {
+        const server = await startRedis({ args })
+        const { notices } = await openStore(server.url)
+        if (said === null) assert.deepEqual(notices, [])
+        else assert.match(notices.join('\n'), said)
+      })
+    }
+  })
+})
