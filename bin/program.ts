@@ -8,6 +8,7 @@ import { registerDemo } from './commands/demo'
 import { registerInit } from './commands/init'
 import { registerNdr } from './commands/ndr'
 import { registerPolicy } from './commands/policy'
+import { registerProbe } from './commands/probe'
 import { registerScan } from './commands/scan'
 import type { Io, RegisterCommand } from './io'
 
@@ -15,6 +16,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerInit,
   registerCheckConfig,
   registerPolicy,
+  registerProbe,
   registerScan,
   registerNdr,
   registerDemo,

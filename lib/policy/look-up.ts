@@ -15,7 +15,7 @@ export interface LookUps {
   isLocal(address: string): boolean
   /** What domain and host publish; a look-up that is absent is not done. */
   published?: {
-    mtaSts?(domain: string): Promise<MtaStsState>
+    mtaSts?: (domain: string) => Promise<MtaStsState>
     tlsa?: (question: TlsaQuestion) => Promise<TlsaState>
   }
 }

@@ -18,13 +18,13 @@ const echo: RegisterCommand = (program, io) => {
 
 describe('secure-mail: the program', () => {
   const USAGE: readonly [argv: string[], said: RegExp][] = [
-    [['frob'], /^secure-mail: unknown command 'frob'\n$/],
+    [['xyzzy'], /^secure-mail: unknown command 'xyzzy'\n$/],
     [['ini', 'x'], /^secure-mail: unknown command 'ini' \(Did you mean init\?\)\n$/],
     [['init'], /^secure-mail: missing required argument 'dir'\n$/],
     [['init', 'a', 'b'], /^secure-mail: too many arguments for 'init'\. Expected 1 argument but got 2.*\n$/],
-    [['check-config', '--frob'], /^secure-mail: unknown option '--frob'.*\n$/],
+    [['check-config', '--xyzzy'], /^secure-mail: unknown option '--xyzzy'.*\n$/],
     [['check-config', '--config'], /^secure-mail: option '--config <dir>' argument missing\n$/],
-    [['--frob'], /^secure-mail: unknown option '--frob'.*\n$/],
+    [['--xyzzy'], /^secure-mail: unknown option '--xyzzy'.*\n$/],
   ]
   for (const [argv, said] of USAGE) {
     it(`${argv.join(' ')}: one line, exit code 2`, async () => {
