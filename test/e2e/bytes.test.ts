@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { letter, type Letter } from './support-mail'
+import { letter, somewhere, type Letter } from './support-mail'
 import { pump } from './support-pump'
 import { startWorld, type World } from './world'
 import { startGateway, type Gateway } from '../internet/gateway'
@@ -66,6 +66,11 @@ describe('what arrives is what was sent, byte for byte', function () {
       limit: 40_000,
       detail: () => gateway.log().slice(-4000),
     })
+    await somewhere(
+      world,
+      gateway,
+      sent.map(({ mail }) => mail),
+    )
   })
   after(() => keep.stop())
 

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import { accepted, arrivals, dueNow, letter, placesOf, queueFiles, withSetting, type Letter } from './support-mail'
+import {
+  accepted,
+  arrivals,
+  dueNow,
+  letter,
+  placesOf,
+  queueFiles,
+  somewhere,
+  withSetting,
+  type Letter,
+} from './support-mail'
 import { pump } from './support-pump'
 import { HOSTS, startWorld, type World } from './world'
 import { assertNothingInClear } from '../internet/capture'
@@ -72,6 +82,7 @@ for (const nodes of [0, 2]) {
       gateway.write('secure-mail.ini', world.settings())
       await restart(gateway)
       await settled(gateway)
+      await somewhere(world, gateway, mails)
       for (const [n, mail] of mails.entries()) {
         assert.deepEqual(placesOf(world, gateway, mail, `a${n}@good.test`), ['delivered'])
         assert.deepEqual(placesOf(world, gateway, mail, `a${n}@notls.test`), ['reported'])
@@ -170,6 +181,7 @@ for (const nodes of [0, 2]) {
         pumping.refused.join('\n'),
       )
       await settled(gateway, 60_000)
+      await somewhere(world, gateway, taken)
       const places = taken.map((mail) => placesOf(world, gateway, mail, mail.to[0] ?? ''))
       assert.equal(places.filter((found) => found.length === 0).length, 0, 'none is lost')
       const more = places.filter((found) => found.length > 1).length

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { accepted, arrivals, dueNow, letter, placesOf, withSetting, type Letter } from './support-mail'
+import { accepted, arrivals, dueNow, letter, placesOf, somewhere, withSetting, type Letter } from './support-mail'
 import { HOSTS, startWorld, type World } from './world'
 import { assertNothingInClear, clearTextDeliveries } from '../internet/capture'
 import { addPlugin, prepareGateway, removePlugin, startGateway, type Gateway } from '../internet/gateway'
@@ -68,6 +68,7 @@ describe('the dead-man’s switch', function () {
       limit: 40_000,
       detail: () => gateway.log().slice(-4000),
     })
+    await somewhere(world, gateway, [good, bad])
     assert.deepEqual(placesOf(world, gateway, good, 'queued@good.test'), ['delivered'])
     assert.deepEqual(placesOf(world, gateway, bad, 'queued@notls.test'), ['reported'])
     await gateway.halt()

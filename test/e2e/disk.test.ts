@@ -8,6 +8,7 @@ import {
   placesOf,
   post,
   queueFiles,
+  somewhere,
   withSetting,
   type Letter,
 } from './support-mail'
@@ -83,6 +84,7 @@ describe('a full disk', function () {
       await gateway.start()
       taken.push(await accepted(gateway, letter(['q9@good.test', 'q9@two.test'], { body: BIG })))
       await settled(gateway)
+      await somewhere(world, gateway, taken)
       for (const mail of taken) {
         for (const to of mail.to) {
           const copies = arrivals(world, mail, to)
@@ -138,6 +140,7 @@ describe('a full disk', function () {
 
     disk.free()
     await settled(gateway)
+    await somewhere(world, gateway, [byRow, byGrant])
     assert.deepEqual(placesOf(world, gateway, byRow, 'row@notls.test'), ['delivered'])
     assert.deepEqual(placesOf(world, gateway, byGrant, 'grant@two.test'), ['delivered'])
     const permitted = gateway.events('plaintext-permitted').length
@@ -161,6 +164,7 @@ describe('a full disk', function () {
     disk.free()
     mails.push(await accepted(gateway, letter(['s9@good.test', 'other9@good.test', 's9@notls.test'])))
     await settled(gateway)
+    await somewhere(world, gateway, mails)
     for (const mail of mails) {
       for (const to of mail.to) {
         const places = placesOf(world, gateway, mail, to)

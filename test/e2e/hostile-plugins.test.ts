@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { hostilePlugin, OUTBOUND_HOOKS } from './support-hostile'
-import { accepted, dueNow, letter, placesOf, post, queueFiles, type Letter, type Place } from './support-mail'
+import {
+  accepted,
+  dueNow,
+  letter,
+  placesOf,
+  post,
+  queueFiles,
+  somewhere,
+  type Letter,
+  type Place,
+} from './support-mail'
 import { HOSTS, startWorld, type World } from './world'
 import { assertNothingInClear, startCapture, type Capture } from '../internet/capture'
 import { prepareGateway, removePlugin, startGateway, type Gateway } from '../internet/gateway'
@@ -165,7 +175,7 @@ for (const nodes of [0, 2]) {
         limit: 60_000,
         detail: () => `${gateway.queue().join('\n')}\n${gateway.log().slice(-6000)}`,
       })
-      await until('every report has arrived', () => ROWS.every((row) => placesFor(row, 'notls.test').length > 0))
+      await somewhere(world, gateway, mails.values())
     })
     after(() => keep.stop())
 
@@ -269,6 +279,7 @@ describe('a plugin that never answers, without any time-out of Haraka', function
       limit: 40_000,
       detail: () => `${gateway.queue().join('\n')}\n${gateway.log().slice(-4000)}`,
     })
+    await somewhere(world, gateway, mails.values())
     for (const hook of asked) {
       // a crash before the file is removed may serve a recipient twice, never not at all
       assert.deepEqual([...new Set(places(`no-${hook}`, 'good.test'))], ['delivered'], hook)
@@ -354,6 +365,7 @@ describe('plugins that would take mail past the gate', function () {
     // and ordinary mail is not in its way
     const mail = await accepted(gateway, letter(['a@good.test']))
     await fine(gateway)
+    await somewhere(world, gateway, [mail])
     assert.deepEqual(placesOf(world, gateway, mail, 'a@good.test'), ['delivered'])
   })
 
@@ -392,14 +404,15 @@ describe('plugins that would take mail past the gate', function () {
     await accepted(gateway, letter(['a@good.test']))
     await fine(gateway)
     assert.equal(gateway.log().match(/ROBOT 906/g)?.length, robots.length)
-    for (const robot of robots) {
-      const to = robot.to[0] ?? ''
-      // what has no sender to report to is told to the postmaster
-      const sender = robot.from === '' ? { ...robot, from: 'postmaster@uni.test' } : robot
+    // what has no sender to report to is told to the postmaster
+    const senders = robots.map((robot) => ({ ...robot, from: robot.from || 'postmaster@uni.test' }))
+    await somewhere(world, gateway, senders)
+    for (const sender of senders) {
+      const to = sender.to[0] ?? ''
       assert.deepEqual(
         placesOf(world, gateway, sender, to),
         to.endsWith('@good.test') ? ['delivered'] : ['reported'],
-        `${robot.from || '<>'} to ${to}`,
+        `${sender.from} to ${to}`,
       )
     }
   })

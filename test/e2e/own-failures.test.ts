@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accepted, dueNow, letter, placesOf, post, queueFiles, type Letter } from './support-mail'
+import { accepted, dueNow, letter, placesOf, post, queueFiles, somewhere, type Letter } from './support-mail'
 import { startWorld, type World } from './world'
 import { assertNothingInClear } from '../internet/capture'
 import { removePlugin, startGateway, type Gateway } from '../internet/gateway'
@@ -126,6 +126,7 @@ for (const nodes of [0, 2]) {
         limit: 40_000,
         detail: () => `${gateway.queue().join('\n')}\n${gateway.log().slice(-4000)}`,
       })
+      await somewhere(world, gateway, stuck.values())
       for (const [way, mail] of stuck) {
         assert.deepEqual([...new Set(placesOf(world, gateway, mail, `${way}@good.test`))], ['delivered'], way)
         assert.deepEqual([...new Set(placesOf(world, gateway, mail, `${way}@notls.test`))], ['reported'], way)

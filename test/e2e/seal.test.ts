@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { accepted, arrivals, letter, placesOf, withSetting, type Letter } from './support-mail'
+import { accepted, arrivals, letter, placesOf, somewhere, withSetting, type Letter } from './support-mail'
 import { editQueueFile, fileOf, readQueueFile, type Envelope } from './support-queue-file'
 import { startWorld, type World } from './world'
 import { assertNothingInClear, clearTextDeliveries } from '../internet/capture'
@@ -210,6 +210,12 @@ for (const nodes of [0, 2]) {
         limit: 45_000,
         detail: () => `${gateway.queue().join('\n')}\n${gateway.log().slice(-6000)}`,
       })
+      const changed = [...forged].map(([{ to, from }, mail]) => ({
+        ...mail,
+        to: to === undefined ? mail.to : [to],
+        from: from ?? mail.from,
+      }))
+      await somewhere(world, gateway, [granted, ordinary, ...changed])
     })
     after(() => keep.stop())
 

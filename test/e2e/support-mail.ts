@@ -8,6 +8,7 @@ import path from 'node:path'
 import type { World } from './world'
 import type { Gateway } from '../internet/gateway'
 import { sendWithPython, type Sent } from '../internet/clients'
+import { until } from '../../demo/processes'
 
 /** A mail with words in it that are nowhere else. */
 export interface Letter {
@@ -100,4 +101,21 @@ export function withSetting(settings: string, section: string, line: string): st
   assert.ok(settings.includes(`[${section}]\n`), `no section ${section}`)
   const rest = settings.replace(new RegExp(`^${key}=.*\n`, 'm'), '')
   return rest.replace(`[${section}]\n`, `[${section}]\n${line}\n`)
+}
+
+/**
+ * Wait until every recipient of these letters has something: a mail server that has answered 250 takes its time to put
+ * the mail into the mailbox. What is still missing after a while is for the caller's own assertions to tell.
+ */
+export async function somewhere(
+  world: Pick<World, 'postfix'>,
+  gateway: Gateway,
+  mails: Iterable<Letter>,
+): Promise<void> {
+  for (const mail of mails) {
+    for (const to of mail.to) {
+      const found = () => placesOf(world, gateway, mail, to).length > 0
+      await until(`${mail.token} for ${to}`, found, { limit: 5_000 }).catch(() => undefined)
+    }
+  }
 }
