@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { createLimiter } from '../../lib/deliver/limiter'
+import { createLimiter, type Release } from '../../lib/deliver/limiter'
 
 const forever = new AbortController().signal
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('deliver: limit per destination', () => {
   it('lets only so many in, in the order of asking, and other destinations past', async () => {
@@ -43,5 +45,60 @@ describe('deliver: limit per destination', () => {
       /stopped/,
     )
     ;(await limiter.acquire('x', () => 0, forever))()
+  })
+
+  it('begins with a few, grows with every delivery that got through, falls back to one when nobody answers', async () => {
+    const limiter = createLimiter()
+    const twenty = (): number => 20
+    const inside: Release[] = []
+    const waits: number[] = []
+    const enter = (n: number): void =>
+      void limiter.acquire('x', twenty, forever, () => waits.push(n)).then((release) => inside.push(release))
+    for (let n = 0; n < 40; n += 1) enter(n)
+    await settled()
+    assert.equal(inside.length, 5)
+    assert.equal(waits.length, 35, 'whoever has to wait is told at once')
+    inside.shift()!('reached')
+    inside.shift()!('reached')
+    await settled()
+    assert.equal(limiter.running('x'), 7)
+    inside.shift()!('unreachable')
+    await settled()
+    assert.equal(limiter.running('x'), 6)
+    for (const release of inside.splice(0, 5)) release()
+    await settled()
+    assert.equal(limiter.running('x'), 1, 'one at a time until it can be reached again')
+    inside.shift()!('reached')
+    await settled()
+    assert.equal(limiter.running('x'), 2)
+  })
+
+  it('with places short over all, every destination gets its turn: a thousand mails to one hold nobody else up', async () => {
+    const limiter = createLimiter(4)
+    const order: string[] = []
+    const releases: Release[] = []
+    const enter = (key: string): void =>
+      void limiter
+        .acquire(key, () => 10, forever)
+        .then((release) => {
+          order.push(key)
+          releases.push(release)
+        })
+    for (let n = 0; n < 1000; n += 1) enter('busy')
+    for (const key of ['a', 'b', 'c', 'a', 'b', 'c']) enter(key)
+    await settled()
+    assert.deepEqual(order, ['busy', 'busy', 'busy', 'busy'])
+    for (let n = 0; n < 12; n += 1) {
+      releases.shift()!()
+      await settled()
+    }
+    const others = order.filter((key) => key !== 'busy')
+    assert.deepEqual(others.sort(), ['a', 'a', 'b', 'b', 'c', 'c'])
+    while (releases.length > 0) {
+      releases.shift()!()
+      await settled()
+    }
+    assert.equal(order.length, 1006)
+    assert.equal(limiter.running('busy'), 0)
   })
 })

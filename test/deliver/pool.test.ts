@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Settings } from '../../lib/config/settings'
 import { issued } from './support/certificates'
 import type { Script } from './support/server'
-import { failureOf, mxHosts, request, requirement, settings, world, type World } from './support/world'
+import { failureOf, MESSAGE, mxHosts, request, requirement, settings, SHORT, world, type World } from './support/world'
 
 const tls = issued(['mx1.test'])
 
@@ -312,6 +312,35 @@ describe('deliver: connections used again', () => {
       assert.deepEqual(verbs, [...first, 'RSET', ...ordinary, ...ordinary, 'QUIT'])
     }
   })
+
+  const pieces: { name: string; open: () => Buffer | Promise<Buffer> }[] = [
+    { name: 'a buffer', open: () => Buffer.from(MESSAGE) },
+    { name: 'a promise of one', open: () => Promise.resolve(Buffer.from(MESSAGE)) },
+  ]
+  for (const { name, open } of pieces) {
+    it(`the message in one piece: ${name}`, async () => {
+      const server = await start()
+      await deliver({ open })
+      await deliver({ open })
+      assert.deepEqual(server.seen[0]!.data, [`${MESSAGE}.\r\n`, `${MESSAGE}.\r\n`])
+    })
+  }
+
+  const broken: { name: string; open: () => Buffer | Promise<Buffer> }[] = [
+    { name: 'a file that cannot be read', open: () => Promise.reject(new Error('ENOENT')) },
+    { name: 'a lone dot', open: () => Buffer.from('a\r\n.\r\nMAIL FROM:<x@y>\r\n') },
+    { name: 'a file that hangs', open: () => new Promise<Buffer>(() => undefined) },
+  ]
+  for (const { name, open } of broken) {
+    it(`the message in one piece, ${name}: no dot, deferred as local-error`, async () => {
+      const { timeouts } = settings().delivery
+      const server = await start({ tls }, settings({ timeouts: { ...timeouts, dataBlock: SHORT } }))
+      const result = await current.deliver(request({ open }))
+      assert.equal(failureOf(result.outcomes[0]).resultType, 'local-error')
+      await server.seen[0]!.closed
+      assert.equal(server.seen[0]!.dots, 0)
+    })
+  }
 
   it('what waits for one destination goes over the connections that are open', async () => {
     const server = await start({ tls }, settings({ connectionsPerDestination: 3 }))
