@@ -10,6 +10,7 @@ import { registerNdr } from './commands/ndr'
 import { registerPolicy } from './commands/policy'
 import { registerProbe } from './commands/probe'
 import { registerScan } from './commands/scan'
+import { registerWhy } from './commands/why'
 import type { Io, RegisterCommand } from './io'
 
 const COMMANDS: readonly RegisterCommand[] = [
@@ -17,6 +18,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerCheckConfig,
   registerPolicy,
   registerProbe,
+  registerWhy,
   registerScan,
   registerNdr,
   registerDemo,

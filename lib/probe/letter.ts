@@ -105,8 +105,10 @@ function evidence(report: ProbeReport, text: (section: string, more?: Values) =>
       return [
         '',
         `  ${server.host}${address}, ${server.at}`,
-        // What our policy says beforehand is of no use to anybody else.
-        ...server.steps.filter(({ step }) => step !== 'policy').map(stepLine),
+        // What our policy says beforehand, or does not look at, is of no use to anybody else.
+        ...server.steps
+          .filter(({ step }) => step !== 'policy' && (step !== 'verify' || server.required.auth !== 'none'))
+          .map(stepLine),
         ...more.filter((line) => line !== '').map((line) => wrap(line, 4)),
       ]
     }),
