@@ -30,6 +30,8 @@ import { envelopeRead, takeOver, type Takeover } from './takeover'
 /** Answers of our own hooks must come within these, in milliseconds. */
 const GATE_DEADLINE = 60_000
 const HOOK_DEADLINE = 20_000
+/** Opening what delivery needs holds Haraka's start up for that long; a Redis server that is away takes longer. */
+const START_PATIENCE = 10_000
 /** How often the dead-man's switch is looked at, in milliseconds. */
 const WATCH_INTERVAL = 5_000
 
@@ -141,16 +143,26 @@ async function deliver(item: HMailItem): Promise<void> {
 /** The single process of `nodes=0` delivers; the master of a cluster opens nothing. */
 async function initMaster(server: Server): Promise<HookResult> {
   const clustered = server.cluster !== undefined && server.cfg.main.nodes !== 0
-  if (clustered) return []
-  return await open('main')
+  return clustered ? [] : await begin('main')
 }
 
 async function initChild(server: Server): Promise<HookResult> {
-  return await open(`w${server.cluster?.worker?.id ?? process.pid}`)
+  return await begin(`w${server.cluster?.worker?.id ?? process.pid}`)
+}
+
+/** Answers Haraka when all is open, or while that goes on: until it is, mail gets 451 and deliveries wait. */
+async function begin(label: string): Promise<HookResult> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, START_PATIENCE)
+  })
+  await Promise.race([open(label), patience])
+  clearTimeout(timer)
+  return []
 }
 
 /** Open what delivery needs; a failure here ends the process with one clear line. */
-async function open(label: string): Promise<HookResult> {
+async function open(label: string): Promise<void> {
   const { haraka, plugin, takeover, becomeReady } = current()
   try {
     const runtime = await openRuntime(haraka, plugin, {
@@ -167,7 +179,6 @@ async function open(label: string): Promise<HookResult> {
     switchDeliveryOn()
     setInterval(switchDeliveryOn, WATCH_INTERVAL).unref()
     becomeReady(runtime)
-    return []
   } catch (error) {
     refuseToStart([error instanceof Error ? error.message : String(error)])
   }

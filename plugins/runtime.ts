@@ -19,6 +19,7 @@ import type { Requirement } from '../lib/policy/types'
 import { openStore } from '../lib/store'
 import { secretKey } from '../lib/store/keys'
 import { recipientRecords, type RecipientRecords } from '../lib/store/recipients'
+import { savedAgain } from '../lib/store/recipients-again'
 import type { Store } from '../lib/store/types'
 import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
@@ -96,9 +97,14 @@ export async function openRuntime(
   const config = followConfig(plugin, { instanceDir, clock, tell, onReload: options.onReload })
   const { settings, templates } = config
 
-  const store = await openStore(settings().store, clock, (error) => {
-    reportError('store', error)
-  })
+  const store = await openStore(
+    settings().store,
+    clock,
+    (error) => {
+      reportError('store', error)
+    },
+    (message) => plugin.logwarn(`secure-mail: ${message}`),
+  )
   const [sealKey, auditKey] = await Promise.all([secretKey(store, 'seal'), secretKey(store, 'audit')])
   const opened = openAudit({
     dir: settings().audit.dir,
@@ -138,12 +144,13 @@ export async function openRuntime(
     refresh: isFirst(options.label),
   })
 
+  const recipients = savedAgain(recipientRecords(store))
   const partial: Omit<Runtime, 'reporter'> = {
     clock,
     settings,
     templates,
     store,
-    recipients: recipientRecords(store),
+    recipients,
     sealKey,
     audit: opened,
     deliverer,
@@ -186,7 +193,10 @@ export async function openRuntime(
       await deliverer.close()
       await sts.close()
       await config.close()
-      await store.close()
+      await recipients.stop()
+      await store.close().catch((error: unknown) => {
+        reportError('store', error)
+      })
       await opened.close()
     },
   }

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, renameSync } from 'node:fs'
+import path from 'node:path'
+import { accepted, arrivals, dueNow, letter, placesOf, post, type Letter } from './support-mail'
+import { fileOf } from './support-queue-file'
+import { HOSTS, startWorld, type World } from './world'
+import { assertNothingInClear, clearTextDeliveries } from '../internet/capture'
+import { startGateway, prepareGateway, type Gateway } from '../internet/gateway'
+import { keeper } from '../internet/keeper'
+import { requirePackages } from '../internet/packages'
+import { startRedis, stopRedisServers, type RedisServer } from '../store/redis-server'
+import { removeTempDirs } from '../store/temp'
+import { startMailServer, type Faults, type MailServer } from '../../demo/mail-server'
+import { until } from '../../demo/processes'
+
+/** The domain whose server is ours to script. */
+const SCRIPTED = 'gone.test'
+const MX = 'mx.gone.test'
+
+const store = (redis: RedisServer, more = '') => `[store]\nengine=redis\nredis_url=${redis.url}${more}\n`
+/** Deadlines that no pause of a test exceeds. */
+const patient = (settings: string) =>
+  settings.replace(/^(tls_failure_after|undeliverable_after|delay_notice_after)=.*/gm, '$1=10m')
+
+/** What an operator does with the queue of a machine that is lost. */
+function moveQueueFile(from: Gateway, to: Gateway, mail: Letter): void {
+  const file = fileOf(from, mail)
+  renameSync(file, path.join(to.dir, 'queue', path.basename(file)))
+}
+
+const keyOf = (gateway: Gateway) => readFileSync(path.join(gateway.dir, 'store', 'redis', 'seal.key'), 'latin1')
+
+const settled = (gateway: Gateway, limit = 40_000) =>
+  until('the queue is empty', () => gateway.queue().length === 0, {
+    limit,
+    detail: () => `${gateway.queue().join('\n')}\n${gateway.log().slice(-4000)}`,
+  })
+
+describe('two gateways, one Redis', function () {
+  this.timeout(150_000)
+  const keep = keeper()
+  let world: World
+  let server: MailServer | undefined
+
+  before(async function () {
+    await requirePackages(this)
+    world = await keep(startWorld())
+  })
+  afterEach(async () => {
+    await server?.stop()
+    server = undefined
+  })
+  after(async () => {
+    await keep.stop()
+    await stopRedisServers()
+    removeTempDirs()
+  })
+
+  const script = async (faults: Faults): Promise<MailServer> => {
+    await server?.stop()
+    server = await startMailServer({
+      address: HOSTS[MX],
+      port: world.port,
+      hostname: MX,
+      certificate: world.ca.good(MX),
+      faults,
+    })
+    return server
+  }
+  const copies = (from: MailServer, mail: Letter, recipient: string) =>
+    from.mails.filter(
+      ({ message, recipients }) => message.includes(`the end of ${mail.token}`) && recipients.includes(recipient),
+    ).length
+  const picky: Faults['rcpt'] = (address) => (address.startsWith('4xx') ? '450 4.2.0 mailbox busy' : undefined)
+
+  it('have the same keys, and the outcomes of one are known to the other', async () => {
+    const redis = await startRedis()
+    const settings = patient(world.settings(store(redis)))
+    const one = await keep(startGateway({ settings }))
+    const two = await keep(startGateway({ settings, nodes: 2 }))
+    assert.equal(keyOf(one), keyOf(two))
+
+    const first = await script({ rcpt: picky })
+    const [served, busy] = [`served@${SCRIPTED}`, `4xx-busy@${SCRIPTED}`]
+    const mail = await accepted(one, letter([served, busy]))
+    await until(
+      'both outcomes are there',
+      () => one.events('delivery-deferred').length > 0 && one.events('delivery-succeeded').length > 0,
+    )
+    await one.kill9()
+    assert.equal(copies(first, mail, served), 1)
+    const second = await script({})
+    await two.halt()
+    moveQueueFile(one, two, mail)
+    dueNow(two)
+    await two.start()
+    await settled(two)
+    assert.equal(copies(second, mail, served), 0, 'not again')
+    assert.equal(copies(second, mail, busy), 1)
+    assert.doesNotMatch(two.log(), /forged|other-mail/)
+  })
+
+  for (const nodes of [0, 2]) {
+    it(`Redis is killed while mail is on its way: nothing lost, nothing twice, all goes on by itself, nodes=${nodes}`, async () => {
+      const redis = await startRedis()
+      const gateway = await keep(startGateway({ nodes, settings: patient(world.settings(store(redis))) }))
+      const slow = await script({ rcpt: picky, final: { fault: 'slow', milliseconds: 3_000 } })
+      const [served, busy] = [`served@${SCRIPTED}`, `4xx-busy@${SCRIPTED}`]
+      const underWay = await accepted(gateway, letter([served, busy]))
+      await until('the server has the mail', () => copies(slow, underWay, served) === 1)
+      await redis.kill9()
+
+      const meanwhile: Letter[] = []
+      for (let n = 0; n < 6; n++) {
+        meanwhile.push(await accepted(gateway, letter([`m${n}@good.test`, `m${n}@two.test`, `m${n}@notls.test`])))
+      }
+      await until('the outcome could not be recorded', () => /store: .*the server is away/.test(gateway.log()), {
+        limit: 20_000,
+      })
+      await new Promise((resolve) => setTimeout(resolve, 3_000))
+      for (const mail of meanwhile) {
+        for (const to of mail.to) assert.deepEqual(placesOf(world, gateway, mail, to), ['queued'], `${to} waits`)
+      }
+      assert.equal(copies(slow, underWay, served), 1, 'memory knows who was served')
+
+      await redis.start()
+      gateway.write('secure-mail.ini', world.settings(store(redis)))
+      await script({})
+      await settled(gateway, 100_000)
+      assert.equal(copies(slow, underWay, served) + copies(server ?? slow, underWay, served), 1)
+      assert.equal(copies(server ?? slow, underWay, busy), 1)
+      for (const [n, mail] of meanwhile.entries()) {
+        assert.deepEqual(placesOf(world, gateway, mail, `m${n}@good.test`), ['delivered'])
+        assert.deepEqual(placesOf(world, gateway, mail, `m${n}@two.test`), ['delivered'])
+        assert.deepEqual(placesOf(world, gateway, mail, `m${n}@notls.test`), ['reported'])
+      }
+      assert.doesNotMatch(gateway.log(), /killed by signal|exited with error code|uncaughtException|unhandledRejection/)
+    })
+  }
+
+  it('an outcome that could not be recorded is recorded later, for whoever has the queue then', async () => {
+    const redis = await startRedis()
+    const settings = patient(world.settings(store(redis))).replace('retry=2s,2s', 'retry=5m')
+    const gateway = await keep(startGateway({ settings }))
+    const slow = await script({ rcpt: picky, final: { fault: 'slow', milliseconds: 2_000 } })
+    const [served, busy] = [`served@${SCRIPTED}`, `4xx-busy@${SCRIPTED}`]
+    const mail = await accepted(gateway, letter([served, busy]))
+    await until('the server has the mail', () => copies(slow, mail, served) === 1)
+    await redis.kill9()
+    await until('it is deferred', () => gateway.events('delivery-deferred').length > 0)
+    await redis.start()
+    await until('the record is there', async () => {
+      const connection = await redis.connect()
+      const keys = await connection.send(['ZRANGE', '{secure-mail}:keys', '0', '-1'])
+      connection.destroy()
+      return Array.isArray(keys) && keys.some((key) => String(key).includes(served))
+    })
+    await gateway.kill9()
+    const good = await script({})
+    dueNow(gateway)
+    await gateway.start()
+    await settled(gateway)
+    assert.equal(copies(good, mail, served), 0, 'not again')
+    assert.equal(copies(good, mail, busy), 1)
+  })
+
+  for (const nodes of [0, 2]) {
+    it(`Redis is away at the start: 451, what is queued waits, and all goes on when it comes, nodes=${nodes}`, async () => {
+      const redis = await startRedis()
+      const gateway = await keep(
+        startGateway({
+          nodes,
+          settings: patient(world.settings(store(redis))).replace('[delivery]', '[delivery]\npaused=true'),
+        }),
+      )
+      const waiting = await accepted(gateway, letter(['w@good.test', 'w@notls.test']))
+      await gateway.kill9()
+      await redis.kill9()
+      gateway.write('secure-mail.ini', world.settings(store(redis)))
+      dueNow(gateway)
+      await gateway.start()
+      // longer than Haraka's start is held up for it
+      for (let n = 0; n < 4; n++) {
+        const { reply, transcript } = await post(gateway, letter(['x@good.test']))
+        assert.match(reply, /^451 4\.3\.2 /, transcript)
+        await new Promise((resolve) => setTimeout(resolve, 3_000))
+      }
+      assert.deepEqual(placesOf(world, gateway, waiting, 'w@good.test'), ['queued'])
+      assert.match(gateway.log(), /store: unix:.*: the server is away: .*(ECONNREFUSED|ENOENT)/)
+      assert.equal(gateway.log().match(/the server is away/g)?.length, Math.max(1, nodes), 'said once a minute')
+      await redis.start()
+      await until('it takes mail', async () => (await post(gateway, letter(['x@good.test']))).reply.startsWith('250'), {
+        limit: 20_000,
+        every: 500,
+      })
+      await settled(gateway, 90_000)
+      assert.deepEqual(placesOf(world, gateway, waiting, 'w@good.test'), ['delivered'])
+      assert.deepEqual(placesOf(world, gateway, waiting, 'w@notls.test'), ['reported'])
+    })
+  }
+
+  it('a wrong password: nothing starts, and the reason is said', async () => {
+    const redis = await startRedis({ args: ['--requirepass', 'secret'] })
+    const gateway = await keep(prepareGateway({ settings: world.settings(store(redis, '?password=guess')) }))
+    const { code, output } = await gateway.startExpectingRefusal()
+    assert.notEqual(code, 0)
+    assert.match(output, /store: unix:.*WRONGPASS/)
+    assert.doesNotMatch(output, /guess|secret@/)
+  })
+
+  it('another Redis with another key: nothing starts', async () => {
+    const [redis, another] = [await startRedis(), await startRedis()]
+    const gateway = await keep(startGateway({ settings: world.settings(store(redis)) }))
+    const stranger = await keep(startGateway({ settings: world.settings(store(another)) }))
+    await gateway.halt()
+    await stranger.halt()
+    gateway.write('secure-mail.ini', world.settings(store(another)))
+    const { code, output } = await gateway.startExpectingRefusal()
+    assert.notEqual(code, 0)
+    assert.match(output, /the key "(seal|audit)" there is not the one/)
+    assert.deepEqual(readdirSync(path.join(gateway.dir, 'store', 'redis')).sort(), ['audit.key', 'seal.key'])
+  })
+
+  it('nothing of envelope or content was on the wire in clear text', async () => {
+    assertNothingInClear(await world.capture.connections(), ['Nobody else may read this', 'RCPT TO'])
+  })
+})
+
+describe('a grant under the seal of another machine', function () {
+  this.timeout(60_000)
+  const keep = keeper()
+  let world: World
+
+  before(async function () {
+    await requirePackages(this)
+    world = await keep(startWorld())
+  })
+  after(async () => {
+    await keep.stop()
+    await stopRedisServers()
+    removeTempDirs()
+  })
+
+  it('is honoured where the key is shared, and nowhere else', async () => {
+    const redis = await startRedis()
+    const paused = (more: string) => patient(world.settings(more)).replace('[delivery]', '[delivery]\npaused=true')
+    const one = await keep(startGateway({ settings: paused(store(redis)) }))
+    const granted = (to: string) =>
+      letter([to], { subject: '[unsecure] [public] open day', body: 'Everybody is welcome.\r\n' })
+    const shared = await accepted(one, granted('shared@notls.test'))
+    const foreign = await accepted(one, granted('foreign@notls.test'))
+    await one.kill9()
+    const two = await keep(prepareGateway({ settings: world.settings(store(redis)) }))
+    const alone = await keep(prepareGateway({ settings: world.settings() }))
+    moveQueueFile(one, two, shared)
+    moveQueueFile(one, alone, foreign)
+    for (const gateway of [two, alone]) await gateway.start()
+    for (const gateway of [two, alone]) await settled(gateway)
+    assert.equal(arrivals(world, shared, 'shared@notls.test').length, 1)
+    assert.equal(arrivals(world, foreign, 'foreign@notls.test').length, 0)
+    assert.deepEqual(placesOf(world, alone, foreign, 'foreign@notls.test'), ['reported'])
+    assert.equal(clearTextDeliveries(await world.capture.connections()).length, 1)
+  })
+})
