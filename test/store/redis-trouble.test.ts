@@ -7,7 +7,9 @@ import { systemClock } from '../../lib/clock'
 import { secretKey } from '../../lib/store/keys'
 import { openRedisStore, type RedisOptions } from '../../lib/store/redis'
 import type { Store } from '../../lib/store/types'
-import { freePort, until } from '../../demo/processes'
+import { freePort, run, until } from '../../demo/processes'
+import { packageRoot } from '../../lib/package-root'
+import { createTestCa } from '../internet/ca'
 import { requirePackages } from '../internet/packages'
 import { startRedis, stopRedisServers, type RedisServer } from './redis-server'
 import { removeTempDirs, tempDir } from './temp'
@@ -287,6 +289,59 @@ describe('store: redis in trouble', function () {
       await store.put(['k'], 1)
       const { store: elsewhere } = await openStore(`redis://:s%3Ae%2Fc%25@127.0.0.1:${port}/4`)
       assert.deepEqual(await elsewhere.list([]), [])
+    })
+
+    it('a user with the rights of docs/store.md, and no more, is enough', async () => {
+      const rights = /`(~\{secure-mail\}:\* [^`]+)`/.exec(
+        readFileSync(path.join(packageRoot(), 'docs/store.md'), 'utf8'),
+      )
+      assert.ok(rights?.[1] !== undefined)
+      const server = await startRedis()
+      const connection = await server.connect()
+      await connection.send(['ACL', 'SETUSER', 'gateway', 'reset', 'on', '>pass', ...rights[1].split(' ')])
+      await connection.send(['CONFIG', 'SET', 'appendfsync', 'everysec'])
+      const { store, notices } = await openStore(`${server.url}?username=gateway&password=pass&db=2`)
+      await secretKey(store, 'seal')
+      await store.put(['k'], 1, { ttl: 1000 })
+      assert.equal(await store.update<number>(['k'], (n = 0) => n + 1), 2)
+      store.increment(['n'])
+      assert.equal((await store.list([])).length, 2)
+      assert.equal(await store.sweep(), 0)
+      await store.remove(['k'])
+      assert.match(notices.join(), /appendfsync is everysec/)
+      await store.close()
+      connection.destroy()
+    })
+
+    it('TLS: a certificate that is not trusted is refused, one of an own authority is taken', async () => {
+      const ca = createTestCa()
+      const files = tempDir()
+      const { cert, key } = ca.good('localhost')
+      writeFileSync(path.join(files, 'cert'), cert)
+      writeFileSync(path.join(files, 'key'), key)
+      const port = await freePort()
+      const tls = ['--tls-port', String(port), '--tls-cert-file', path.join(files, 'cert')]
+      await startRedis({
+        args: [
+          ...tls,
+          '--tls-key-file',
+          path.join(files, 'key'),
+          '--tls-ca-cert-file',
+          ca.file,
+          '--tls-auth-clients',
+          'no',
+        ],
+      })
+      const script = `
+        const { openRedisStore } = require(${JSON.stringify(require.resolve('../../lib/store/redis'))})
+        openRedisStore({
+          url: 'rediss://localhost:${port}', path: ${JSON.stringify(tempDir())}, clock: { now: Date.now },
+          onError: (error) => { console.log(error.message); process.exit(1) },
+        }).then(async (store) => { await store.put(['k'], 'kept'); console.log(await store.get(['k'])); await store.close() })`
+      const untrusted = await run(process.execPath, ['-e', script])
+      assert.match(untrusted.stdout, /the server is away: .*certificate/)
+      const trusted = await run(process.execPath, ['-e', script], { env: { NODE_EXTRA_CA_CERTS: ca.file } })
+      assert.equal(trusted.stdout, 'kept\n', trusted.stderr)
     })
 
     it('wants TLS of a server that has none: waits, and does not speak in clear', async () => {
