@@ -62,7 +62,8 @@ export async function examine(item: HMailItem, todo: Todo, sealKey: Buffer): Pro
   return {
     mailId,
     logId: todo.uuid,
-    caseId: caseId(mailId),
+    // a report carries the case of the mail that it is about
+    caseId: notes?.caseId ?? caseId(mailId),
     sender,
     recipients,
     domain: asciiDomain(todo.domain),

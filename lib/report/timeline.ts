@@ -219,11 +219,23 @@ function statesOf(lines: readonly AuditLine[]): RecipientState[] {
       const attempts = Number(textAt(line, 'securemail.attempt')) || known.attempts
       const recipient = known.recipient === '' ? shown.recipient : known.recipient
       const next = { ...known, recipient, attempts, reported: known.reported || reported }
+      if (givesUp(line) && (known.state === 'deferred' || known.state === 'queued')) {
+        states.set(key, { ...next, state: 'failed', at: textAt(line, '@timestamp') })
+        continue
+      }
       const now = { state, at: textAt(line, '@timestamp'), resultType: textAt(line, 'securemail.result_type') || null }
       states.set(key, now.state === undefined ? next : { ...next, ...now, state: now.state })
     }
   }
   return [...states.values()]
+}
+
+/** A deadline that has passed has no attempt of its own: the report is the last word, unless it is mere advice. */
+function givesUp(line: AuditLine): boolean {
+  const action = textAt(line, 'event.action')
+  if (action !== 'report-sent' && action !== 'report-undeliverable') return false
+  const kind = textAt(line, 'securemail.report.kind')
+  return kind !== 'category3-advice' && kind !== 'delayed'
 }
 
 /** Which recipients a line is about: addresses, else digests with the domain where it is certain. */

@@ -199,6 +199,14 @@ describe('secure-mail why', () => {
     )
   })
 
+  it('a deadline that has passed: the report is the last word; advice is not', async () => {
+    await write('main', [accepted, deferred, { ...reported, report: { kind: 'category3-advice', status: '' } }])
+    assert.equal((await why(CASE)).why.mails[0]?.recipients[0]?.state, 'deferred')
+    await write('w1', [reported])
+    const { state, resultType } = (await why(CASE)).why.mails[0]?.recipients[0] ?? {}
+    assert.deepEqual([state, resultType], ['failed', 'starttls-not-supported'])
+  })
+
   it('a torn last line is counted and passed over', async () => {
     await write('main', [accepted, deferred])
     const [name = ''] = readdirSync(path.join(dir, 'audit'))
