@@ -50,7 +50,7 @@ export function checkConfigWith(probe: Probe, clock: Clock): RegisterCommand {
     program
       .command('check-config')
       .description('is everything readable, valid and safe; which rows expired; does the resolver validate DNSSEC')
-      .option('--offline', 'do not ask the resolver')
+      .option('--offline', 'ask neither the resolver nor the Redis server')
       .addHelpText('after', '\nExit code: 0 good, 1 readable but unsafe, 2 not readable or not valid.')
       .action(async (_options: unknown, command: Command) => {
         const options = command.optsWithGlobals<CommonOptions & { offline?: boolean }>()
@@ -83,6 +83,7 @@ async function check(
   const settings = loaded.ok ? loaded.settings : undefined
   const unsafe = undermining(instance, settings?.main.mode ?? 'enforce')
   const resolver = settings === undefined || probe === undefined ? null : await probe(settings)
+  const serverAdvice = settings === undefined || probe === undefined ? [] : await storeAdvice(settings)
   if (settings !== undefined && resolver !== null && !resolver.validates) unsafe.push(...needDnssec(settings, resolver))
   const exitCode = settings === undefined ? 2 : unsafe.length > 0 ? 1 : 0
   return {
@@ -90,7 +91,7 @@ async function check(
     result: {
       ok: exitCode === 0,
       instance,
-      problems: [...loaded.problems, ...unsafe],
+      problems: [...loaded.problems, ...unsafe, ...serverAdvice],
       rows: rowNotes(settings?.map.rows ?? [], clock.now()),
       resolver,
       replaced: replacedSettings(instance),
@@ -115,6 +116,15 @@ function needDnssec(settings: Settings, resolver: Validation): ConfigProblem[] {
       .filter((row) => row.level === 'dane-only')
       .map(({ file, line, pattern }) => undeliverable(file, line, pattern)),
   ]
+}
+
+/** A Redis server is asked whether it keeps what it acknowledges; that it is away now says nothing about later. */
+async function storeAdvice({ store }: Settings): Promise<ConfigProblem[]> {
+  if (store.engine !== 'redis' || store.redisUrl === undefined) return []
+  // most gateways need no client
+  const { probeRedis } = await import('../../lib/store/redis-advice.js')
+  const advice = await probeRedis(store.redisUrl)
+  return advice.map((message) => ({ file: 'config/secure-mail.ini', line: 0, severity: 'warning', message }))
 }
 
 function rowNotes(rows: readonly MapRow[], now: number): CheckResult['rows'] {

@@ -1,5 +1,7 @@
 /** What the settings of a Redis server mean for what is kept in it. */
+import { connectRedis, type RedisConnection } from './redis-connection'
 import type { SendCommand } from './redis-link'
+import { parseRedisUrl } from './redis-url'
 
 /** What is known of a server; undefined = it does not say. */
 export interface RedisFacts {
@@ -47,4 +49,32 @@ export function redisAdvice({ appendOnly, appendFsync, maxMemory, evicts }: Redi
     )
   }
   return advice
+}
+
+/** Milliseconds that `probeRedis` waits for each answer. */
+const PROBE_LIMIT = 3_000
+
+/**
+ * Connect to a server once and look at its settings.
+ *
+ * @param url see `parseRedisUrl`
+ * @returns one sentence per thing that is wrong: cannot be reached, refuses, could lose what it was given. Never rejects
+ */
+export async function probeRedis(url: string): Promise<string[]> {
+  const target = parseRedisUrl(url)
+  if ('why' in target) return [`redis_url ${target.why}`]
+  let connection: RedisConnection | undefined
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const made = await connectRedis(target, PROBE_LIMIT)
+    connection = made
+    timer = setTimeout(made.destroy, PROBE_LIMIT)
+    await made.send(['PING'])
+    return redisAdvice(await redisFacts(made.send)).map((advice) => `${target.shown}: ${advice}`)
+  } catch (error) {
+    return [`${target.shown} gives no access: ${error instanceof Error ? error.message : String(error)}`]
+  } finally {
+    clearTimeout(timer)
+    connection?.destroy()
+  }
 }

@@ -7,9 +7,9 @@ import type { RedisTarget } from './redis-url'
 
 export interface RedisConnection {
   /** @returns the reply: numbers, null, bulk strings as Buffer, arrays of these; status lines as string */
-  send(command: readonly (string | Buffer)[]): Promise<unknown>
+  send: (command: readonly (string | Buffer)[]) => Promise<unknown>
   /** Rejects whatever is under way. May be called again. */
-  destroy(): void
+  destroy: () => void
   /** Resolves, with the reason, when the connection is over. */
   readonly lost: Promise<Error>
 }

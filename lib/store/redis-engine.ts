@@ -52,7 +52,7 @@ export function redisEngine(link: RedisLink, clock: Clock, deadline: number, des
     const keys = names.map((name) => Buffer.from(name, 'latin1'))
     const end = performance.now() + deadline
     for (let tries = 0; ; tries++) {
-      const values = await readMany(link.send, keys)
+      const values = await readMany(link.ask, keys)
       seen = new Map(names.map((name, n) => [name, values[n]]))
       changed = new Map()
       work()
@@ -75,8 +75,8 @@ export function redisEngine(link: RedisLink, clock: Clock, deadline: number, des
   })
 
   return {
-    get: async (key) => (await readMany(link.send, [key]))[0],
-    scan: (start, end, visit) => readRange(link.send, start, end, visit),
+    get: async (key) => (await readMany(link.ask, [key]))[0],
+    scan: (start, end, visit) => readRange(link.ask, start, end, visit),
     write: (reads, work) => writer.write(() => work(transaction), reads),
     async close() {
       await writer.stop()

@@ -3,6 +3,7 @@
  * command waits for a connection that is just being made anew, but not once the server is known to be away: whoever
  * delivers mail must hear at once that an outcome cannot be recorded.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RedisConnection } from './redis-connection'
 
 /** Milliseconds before the first and between later attempts to connect. */
@@ -18,6 +19,8 @@ export type SendCommand = (command: readonly (string | Buffer)[]) => Promise<unk
 
 export interface RedisLink {
   send: SendCommand
+  /** The same for commands that only read: sent once more when the connection broke before the answer. */
+  ask: SendCommand
   /** Resolves with the first good connection; rejects when `isFatal` says that waiting is of no use. */
   readonly opened: Promise<void>
   close(): void
@@ -83,6 +86,21 @@ export function redisLink(options: LinkOptions): RedisLink {
     if (current === undefined && !closed && patience > 0) await connectedWithin(patience)
     if (current === undefined) throw away()
     return current
+  }
+
+  const send = async (command: readonly (string | Buffer)[], again: boolean): Promise<unknown> => {
+    const way = await connection()
+    try {
+      return await give(way, command)
+    } catch (error) {
+      if (again && !silent.has(way)) {
+        // the loss of the connection is noticed a moment after the command has failed
+        await nextTurn()
+        if (current !== way) return send(command, false)
+      }
+      const reason = silent.get(way) ?? error
+      throw new Error(`${describe}: ${reason instanceof Error ? reason.message : String(reason)}`, { cause: reason })
+    }
   }
 
   const connectedWithin = (milliseconds: number): Promise<void> =>
@@ -158,15 +176,8 @@ export function redisLink(options: LinkOptions): RedisLink {
 
   return {
     opened,
-    async send(command) {
-      const way = await connection()
-      try {
-        return await give(way, command)
-      } catch (error) {
-        const reason = silent.get(way) ?? error
-        throw new Error(`${describe}: ${reason instanceof Error ? reason.message : String(reason)}`, { cause: reason })
-      }
-    },
+    send: (command) => send(command, false),
+    ask: (command) => send(command, true),
     close() {
       closed = true
       trouble = new Error('the store is closed')

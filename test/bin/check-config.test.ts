@@ -53,6 +53,15 @@ describe('secure-mail check-config', () => {
     assert.match(out, /^verdict {5}NOT VALID/m)
   })
 
+  it('a Redis server that cannot be reached is warned of, and not asked with --offline', async () => {
+    const ini = `${INI}[store]\nengine=redis\nredis_url=unix:///nowhere/redis.sock\n`
+    const dir = await instance({ 'secure-mail.ini': ini })
+    const asked = await check(dir)
+    assert.equal(asked.exitCode, 0, asked.out)
+    assert.match(asked.out, /warning: unix:\/\/\/nowhere\/redis\.sock\?db=0 gives no access: .*ENOENT/)
+    assert.deepEqual((await check(dir, GOOD, '--offline')).json.problems, [])
+  })
+
   it('no instance: exit code 2 and one line', async () => {
     const dir = newFolder()
     const { exitCode, err, out } = await ran(['check-config', '--config', dir])

@@ -5,6 +5,7 @@ import net from 'node:net'
 import path from 'node:path'
 import { systemClock } from '../../lib/clock'
 import { secretKey } from '../../lib/store/keys'
+import { probeRedis } from '../../lib/store/redis-advice'
 import { openRedisStore, type RedisOptions } from '../../lib/store/redis'
 import type { Store } from '../../lib/store/types'
 import { freePort, run, until } from '../../demo/processes'
@@ -122,9 +123,9 @@ describe('store: redis in trouble', function () {
       const { store } = await openStore(server.url)
       await store.put(['k'], 1)
       await server.kill9()
-      const reading = store.get(['k'])
+      const reading = Promise.all([store.get(['k']), store.list(['k'])])
       await server.start()
-      assert.equal(await reading, 1)
+      assert.deepEqual(await reading, [1, [{ key: ['k'], value: 1 }]])
     })
   })
 
@@ -132,7 +133,8 @@ describe('store: redis in trouble', function () {
     const server = await startRedis()
     const { store, errors } = await openStore(server.url, { deadline: 300 })
     await server.kill9()
-    await assert.rejects(store.put(['k'], 1), /the server is away/)
+    await assert.rejects(store.put(['k'], 1), /the server is away|closed/)
+    await assert.rejects(store.get(['k']), /the server is away/)
     const before = performance.now()
     for (let n = 0; n < 20; n++) {
       await assert.rejects(store.get(['k']), /store: unix:.*the server is away: .*(ECONNREFUSED|closed)/)
@@ -488,8 +490,9 @@ describe('store: redis in trouble', function () {
       it(`a server ${what}: ${said === null ? 'nothing to say' : 'the log says what could be lost'}`, async () => {
         const server = await startRedis({ args })
         const { notices } = await openStore(server.url)
-        if (said === null) assert.deepEqual(notices, [])
-        else assert.match(notices.join('\n'), said)
+        const probed = await probeRedis(server.url)
+        if (said === null) assert.deepEqual([notices, probed], [[], []])
+        else for (const lines of [notices, probed]) assert.match(lines.join('\n'), said)
       })
     }
   })
