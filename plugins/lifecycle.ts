@@ -8,6 +8,7 @@
 import { deliverMail, type Progress } from './attempt'
 import { background } from './guard'
 import { CODE, type HarakaModules, type HMailItem, type Todo } from './haraka'
+import { freshRecord } from '../lib/store/recipient-record'
 import { runHooks } from './hooks'
 import { examine } from './mail-facts'
 import { forgetMessage } from './queue-writer'
@@ -102,29 +103,47 @@ async function attempt(haraka: HarakaModules, runtime: Runtime, item: HMailItem)
   if (todo === null) throw new Error(`the envelope of ${item.filename} was not read`)
   if (!(await fileStands(item))) return { kind: 'elsewhere' }
 
+  const deadline = todo.queue_time + runtime.settings().ndr.undeliverableAfter
   const answer = await runHooks(haraka, item, 'send_email')
-  if (answer.code === CODE.delay) {
+  const now = runtime.clock.now()
+  // no plugin can hold a mail back past its deadline: its sender is promised a report
+  if (answer.code === CODE.delay && now < deadline) {
     const seconds = Number.parseInt(String(answer.message), 10)
     const wait = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1000, MAX_HOOK_DELAY) : TROUBLE_RETRY
-    return { kind: 'retry', at: runtime.clock.now() + wait, countFailure: false }
+    return { kind: 'retry', at: Math.min(now + wait, deadline), countFailure: false }
   }
 
   const facts = await examine(item, todo, runtime.sealKey)
-  const progress = progressOf.get(item) ?? (await loadProgress(runtime, todo, facts.mailId, facts.recipients))
+  const progress =
+    progressOf.get(item) ?? (await loadProgress(runtime, todo, facts.mailId, facts.recipients, now >= deadline))
   progressOf.set(item, progress)
   const next = await deliverMail(haraka, runtime, item, todo, facts, progress)
   return next === null ? { kind: 'finished' } : { kind: 'retry', at: next, countFailure: true }
 }
 
+/**
+ * What the store knows of each recipient.
+ *
+ * @param lastChance the mail's time is up: a record that cannot be read must not keep its sender from ever hearing of
+ *   it, so the recipient counts as not tried. A second copy is the worst that can follow.
+ * @throws (rejects) when a record cannot be read and there is still time to try again
+ */
 async function loadProgress(
   runtime: Runtime,
   todo: Todo,
   mailId: string,
   recipients: readonly string[],
+  lastChance: boolean,
 ): Promise<Progress> {
   const progress: Progress = new Map()
   for (const recipient of recipients) {
-    progress.set(recipient, await runtime.recipients.load(mailId, recipient, todo.queue_time))
+    try {
+      progress.set(recipient, await runtime.recipients.load(mailId, recipient, todo.queue_time))
+    } catch (error) {
+      if (!lastChance) throw error
+      runtime.reportError('store', error)
+      progress.set(recipient, freshRecord(todo.queue_time))
+    }
   }
   return progress
 }
