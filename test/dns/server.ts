@@ -33,11 +33,7 @@ export interface ScriptedServer {
 
 export async function scriptedServer(script: Script): Promise<ScriptedServer> {
   const sockets = new Set<Socket>()
-  const udp = createSocket('udp4')
-  udp.bind(0, '127.0.0.1')
-  await once(udp, 'listening')
-  const port = udp.address().port
-  const tcp = createServer()
+  const { udp, tcp, port } = await bothOnOnePort()
   const server: ScriptedServer = {
     port,
     seen: [],
@@ -65,9 +61,26 @@ export async function scriptedServer(script: Script): Promise<ScriptedServer> {
       take({ ...read(bytes.subarray(2), 'tcp', from, (reply) => socket.write(framed(reply))), socket })
     })
   })
-  tcp.listen(port, '127.0.0.1')
-  await once(tcp, 'listening')
   return server
+}
+
+/** A UDP and a TCP socket on one free port; another program may have the TCP one, then the next is tried. */
+async function bothOnOnePort(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
+  for (;;) {
+    const udp = createSocket('udp4')
+    udp.bind(0, '127.0.0.1')
+    await once(udp, 'listening')
+    const port = udp.address().port
+    const tcp = createServer()
+    try {
+      tcp.listen(port, '127.0.0.1')
+      await once(tcp, 'listening')
+      return { udp, tcp, port }
+    } catch (error) {
+      udp.close()
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
 }
 
 function closed(socket: UdpSocket | Server): Promise<void> {

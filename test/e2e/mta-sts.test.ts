@@ -140,6 +140,11 @@ describe('MTA-STS end to end', function () {
   async function mailTo(address: string): Promise<Letter> {
     const sent = await accepted(gateway, letter([address]))
     await queueIsEmpty()
+    // what was accepted by a server is in its mailbox a moment later
+    const domain = address.slice(address.indexOf('@') + 1)
+    const delivered = () =>
+      gateway.events('delivery-succeeded').filter((event) => JSON.stringify(event).includes(`"${domain}"`)).length
+    await until(`what ${domain} took is in its mailbox`, () => postfix.mails(domain).length >= delivered())
     return sent
   }
 
