@@ -1,6 +1,6 @@
 /** `RecipientRecord` as plain values: how one is read from the store, and how two of the same recipient are joined. */
 import type { HostAttempt } from '../deliver/types'
-import { isTlsFailure, type Failure } from '../failure'
+import type { Failure } from '../failure'
 import type { RecipientRecord } from './types'
 
 /** Host attempts that are kept. */
@@ -20,27 +20,8 @@ export function freshRecord(queuedAt: number): RecipientRecord {
 }
 
 /** @param hosts in the order in which they were tried */
-export function withHistory(record: RecipientRecord, hosts: readonly HostAttempt[]): RecipientRecord {
+function withHistory(record: RecipientRecord, hosts: readonly HostAttempt[]): RecipientRecord {
   return { ...record, history: [...record.history, ...hosts].slice(-HISTORY) }
-}
-
-/**
- * The record after an attempt that did not deliver: counted, and the row of TLS failures begun, continued or ended.
- *
- * @param now milliseconds; when the attempt ended
- */
-export function afterFailure(
-  record: RecipientRecord,
-  failure: Failure,
-  hosts: readonly HostAttempt[],
-  now: number,
-): RecipientRecord {
-  return {
-    ...withHistory(record, hosts),
-    attempts: record.attempts + 1,
-    tlsFailingSince: isTlsFailure(failure) ? (record.tlsFailingSince ?? now) : null,
-    lastFailure: failure,
-  }
 }
 
 /**
@@ -65,7 +46,7 @@ export function joinRecords(older: RecipientRecord | undefined, newer: Recipient
  */
 export function parseRecord(value: unknown): RecipientRecord {
   const record = asObject(value, 'the record')
-  const { state, tlsFailingSince, lastFailure, history } = record
+  const { state, tlsFailingSince, lastFailure, requirement, history } = record
   if (state !== 'pending' && state !== 'delivered' && state !== 'failed') throw wrong('state')
   if (!Array.isArray(history)) throw wrong('history')
   return {
@@ -76,6 +57,7 @@ export function parseRecord(value: unknown): RecipientRecord {
     attempts: asNumber(record.attempts, 'attempts'),
     tlsFailingSince: tlsFailingSince === null ? null : asNumber(tlsFailingSince, 'tlsFailingSince'),
     ...(lastFailure === undefined ? {} : { lastFailure: asFailure(lastFailure, 'lastFailure') }),
+    ...(requirement === undefined ? {} : { requirement: asRequirement(requirement) }),
     history: history.map((attempt) => asAttempt(attempt)),
   }
 }
@@ -87,6 +69,13 @@ function asFailure(value: unknown, field: string): Failure {
   }
   if (!/^[45]\.\d{1,3}\.\d{1,3}$/.test(failure.enhancedCode as string)) throw wrong(`${field}.enhancedCode`)
   return value as Failure
+}
+
+function asRequirement(value: unknown): NonNullable<RecipientRecord['requirement']> {
+  const { level, source, overrideNever } = asObject(value, 'requirement')
+  if (typeof level !== 'string') throw wrong('requirement.level')
+  if (typeof source !== 'string') throw wrong('requirement.source')
+  return { level, source, overrideNever: asBoolean(overrideNever, 'requirement.overrideNever') }
 }
 
 function asAttempt(value: unknown): HostAttempt {

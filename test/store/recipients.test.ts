@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { HostAttempt } from '../../lib/deliver/types'
 import type { Failure } from '../../lib/failure'
 import { openMemoryStore } from '../../lib/store/memory'
-import { afterFailure, freshRecord, HISTORY, joinRecords } from '../../lib/store/recipient-record'
+import { freshRecord, HISTORY, joinRecords } from '../../lib/store/recipient-record'
 import { mailIdOf, RECORD_TTL, recipientRecords, type RecipientRecords } from '../../lib/store/recipients'
 import type { RecipientRecord, Store } from '../../lib/store/types'
 
@@ -15,6 +15,9 @@ const host = (n: number): HostAttempt => ({
   ok: false,
   failure: tls,
 })
+
+const delivered: RecipientRecord = { ...freshRecord(5), state: 'delivered', attempts: 1 }
+const failed: RecipientRecord = { ...freshRecord(5), state: 'failed', attempts: 1, lastFailure: refused }
 
 describe('recipients: what is known across attempts', () => {
   const clock = { time: 1_000_000 }
@@ -40,6 +43,7 @@ describe('recipients: what is known across attempts', () => {
       lastFailure: tls,
       history: [host(1)],
       tlsFailingSince: 9,
+      requirement: { level: 'secure', source: 'map: config/secure-mail.tls_policy:3 b', overrideNever: true },
     }
     await records.save('M.1', 'a@b', record)
     assert.deepEqual(await records.load('M.1', 'a@b'), record)
@@ -61,38 +65,13 @@ describe('recipients: what is known across attempts', () => {
     })
   }
 
-  it('marks what was delivered first of all, and counts the attempt', async () => {
-    const record = await records.markDelivered('M.1', 'a@b', 5, [{ ...host(1), ok: true }])
-    assert.deepEqual(record, {
-      ...freshRecord(5),
-      state: 'delivered',
-      attempts: 1,
-      history: [{ ...host(1), ok: true }],
-    })
-    assert.deepEqual(await records.load('M.1', 'a@b'), record)
-  })
-
-  it('marks what has failed, with the last failure, and then as reported', async () => {
-    await records.markFailed('M.1', 'a@b', 5, refused, 10, [host(1)])
-    const record = await records.markReported('M.1', 'a@b')
-    assert.deepEqual(record, {
-      ...freshRecord(5),
-      state: 'failed',
-      attempts: 1,
-      lastFailure: refused,
-      history: [host(1)],
-      reported: true,
-    })
-    await assert.rejects(records.markReported('M.1', 'unknown@b'), /nothing is recorded/)
-  })
-
   it('never leaves a final state, whoever saves what in which order', async () => {
     const stale = await records.load('M.1', 'a@b', 5)
-    await records.markDelivered('M.1', 'a@b', 5)
+    await records.save('M.1', 'a@b', delivered)
     assert.equal((await records.save('M.1', 'a@b', { ...stale, attempts: 1, lastFailure: busy })).state, 'delivered')
-    assert.equal((await records.markFailed('M.1', 'a@b', 5, refused, 10)).state, 'delivered')
-    await records.markFailed('M.1', 'c@b', 5, refused, 10)
-    assert.equal((await records.markDelivered('M.1', 'c@b', 5)).state, 'failed')
+    assert.equal((await records.save('M.1', 'a@b', failed)).state, 'delivered')
+    await records.save('M.1', 'c@b', failed)
+    assert.equal((await records.save('M.1', 'c@b', delivered)).state, 'failed')
   })
 
   it('never forgets that something was sent', () => {
@@ -107,21 +86,11 @@ describe('recipients: what is known across attempts', () => {
     await records.save('M.1', 'a@b', freshRecord(1))
     await Promise.all([
       records.save('M.1', 'a@b', { ...freshRecord(1), delayNoticeSent: true }),
-      records.markDelivered('M.1', 'a@b', 1),
-      records.markReported('M.1', 'a@b'),
+      records.save('M.1', 'a@b', delivered),
+      records.save('M.1', 'a@b', { ...freshRecord(1), reported: true }),
     ])
     const record = await records.load('M.1', 'a@b', 1)
     assert.deepEqual([record.state, record.reported, record.delayNoticeSent], ['delivered', true, true])
-  })
-
-  it('counts the unbroken row of TLS failures', () => {
-    let record = afterFailure(freshRecord(0), tls, [host(1)], 100)
-    assert.equal(record.tlsFailingSince, 100)
-    record = afterFailure(record, tls, [host(2)], 200)
-    assert.deepEqual([record.tlsFailingSince, record.attempts, record.history.length], [100, 2, 2])
-    record = afterFailure(record, busy, [], 300)
-    assert.deepEqual([record.tlsFailingSince, record.lastFailure], [null, busy])
-    assert.equal(afterFailure(record, tls, [], 400).tlsFailingSince, 400)
   })
 
   it(`keeps the last ${HISTORY} host attempts`, async () => {
@@ -155,6 +124,7 @@ describe('recipients: what is known across attempts', () => {
     ['a row that began at no time', { ...good, tlsFailingSince: 'yesterday' }],
     ['a failure without code', { ...good, lastFailure: { ...tls, enhancedCode: undefined } }],
     ['a failure of class 2', { ...good, lastFailure: { ...tls, enhancedCode: '2.0.0' } }],
+    ['a requirement without its level', { ...good, requirement: { source: 'map', overrideNever: true } }],
     ['history that is no list', { ...good, history: {} }],
     ['an attempt at no host', { ...good, history: [{ ...host(1), host: 1 }] }],
     ['an attempt with half a failure', { ...good, history: [{ ...host(1), failure: {} }] }],
@@ -165,7 +135,6 @@ describe('recipients: what is known across attempts', () => {
       const before = await store.get(['rcpt', 'M.1', 'a@b'])
       await assert.rejects(records.load('M.1', 'a@b'), /damaged/)
       await assert.rejects(records.load('M.1', 'a@b', 1), /damaged/)
-      await assert.rejects(records.markDelivered('M.1', 'a@b', 1), /damaged/)
       await assert.rejects(records.save('M.1', 'a@b', good), /damaged/)
       assert.deepEqual(await store.get(['rcpt', 'M.1', 'a@b']), before)
     })
