@@ -11,7 +11,7 @@ import { tellBounced, tellDeferred, tellDelivered } from './outcome-hooks'
 import { wireContent, wireSize } from './queued-mail'
 import type { MailFacts } from './mail-facts'
 import { policyDomain } from './mta-sts'
-import { requirementsOf } from './requirements'
+import { forbidsOptOut, requirementsOf } from './requirements'
 import { chooseRoute } from './route'
 import { runHooks } from './hooks'
 import type { Runtime } from './runtime'
@@ -116,7 +116,7 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
   for (const group of groupRecipients(decided)) {
     if (runtime.signal.aborted) throw new Error('shutting down')
     tellPolicy(context, group.requirement, group.recipients, chosen.route, mtaSts)
-    for (const recipient of group.recipients) remember(progress, recipient, group.requirement)
+    for (const recipient of group.recipients) remember(context, recipient, group.requirement, chosen.route)
     const result = await deliverGroup(context, group.requirement, group.recipients, chosen)
     if (result.superseded) {
       await deliverPending(
@@ -161,14 +161,15 @@ async function heldBackByOldPolicy(
 }
 
 /** Keep what was required beside the outcome: a report says it, also after a restart. */
-function remember(progress: Progress, recipient: string, requirement: Requirement): void {
-  const { level, source, rule, overrideForbidden } = requirement
+function remember(context: AttemptContext, recipient: string, requirement: Requirement, route: Route): void {
+  const { progress } = context
+  const { level, source, rule } = requirement
   progress.set(recipient, {
     ...recordOf(progress, recipient),
     requirement: {
       level,
       source: rule === undefined ? source : `${source}: ${rule.file}:${rule.line} ${rule.pattern}`,
-      overrideNever: overrideForbidden,
+      overrideNever: forbidsOptOut(context, recipient, route),
     },
   })
 }

@@ -39,6 +39,19 @@ export async function requirementsOf(
   return result
 }
 
+/**
+ * Would the map refuse an opt-out for this recipient, whoever asked for it? A report must not advise what would be
+ * refused.
+ */
+export function forbidsOptOut(
+  { runtime, facts }: { runtime: Runtime; facts: MailFacts },
+  recipient: string,
+  route: Route,
+): boolean {
+  const inputs = { ...inputsFor(runtime, facts, recipient, route), grant: { by: 'subject-tag' as const } }
+  return decide({ ...inputs, mtaSts: { state: 'absent' } }).overrideForbidden
+}
+
 function inputsFor(runtime: Runtime, facts: MailFacts, recipient: string, route: Route): Omit<PolicyInputs, 'mtaSts'> {
   const settings = runtime.settings()
   return {

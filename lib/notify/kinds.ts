@@ -73,8 +73,3 @@ export function reportKindFor(failure: Pick<Failure, 'resultType'>, source?: str
 export function causeKey(failure: Pick<Failure, 'resultType'>, source?: string): string {
   return reportKindFor(failure, source)
 }
-
-/** Does this kind tell of a mail that was not delivered? The others: `delayed` (not yet) and `category3-advice` (it was). */
-export function isFinalKind(kind: ReportKind): boolean {
-  return kind !== 'delayed' && kind !== 'category3-advice'
-}

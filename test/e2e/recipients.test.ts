@@ -80,6 +80,12 @@ for (const nodes of [0, 2]) {
       })
     }
 
+    it('the opt-out is advised only where the map would allow it', () => {
+      const mentions = (recipient: string) => /first in the subject/.test(reportFor(reports, recipient).text)
+      assert.equal(mentions('b@notls.test'), true)
+      assert.equal(mentions('c@expired.test'), false)
+    })
+
     it('every report is a valid multipart/report in Danish and English, with a case number and no body', () => {
       assert.equal(reports.length, 4)
       for (const report of reports) {
