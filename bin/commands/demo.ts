@@ -15,7 +15,10 @@ export const registerDemo: RegisterCommand = (program, io) => {
       const json = options.json === true
       const result = await runDemo((line) => (json ? io.err(`${line}\n`) : io.out(`${line}\n`)))
       if (json) io.out(`${JSON.stringify(result, null, 2)}\n`)
-      else io.out(`\n${showResult(result, { color: io.color, width: process.stdout.isTTY ? process.stdout.columns : 120 })}`)
+      else
+        io.out(
+          `\n${showResult(result, { color: io.color, width: process.stdout.isTTY ? process.stdout.columns : 120 })}`,
+        )
       io.exitCode = result.ok ? 0 : 1
     })
 }
