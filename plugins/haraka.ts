@@ -224,6 +224,8 @@ export interface Server {
 /** `this` of every hook. */
 export interface HarakaPlugin {
   name: string
+  /** Seconds after which Haraka answers DENYSOFT in a hook's stead; 0 = never. */
+  timeout: number
   plugin_path?: string
   hooks: Record<string, string[]>
   register_hook(hook: string, method: string, priority?: number): void

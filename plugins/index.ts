@@ -103,6 +103,8 @@ export function register(this: HarakaPlugin): void {
   })
   state = { haraka, plugin: this, takeover, runtime: null, ready, becomeReady }
 
+  // our own guards answer first, with words that say why
+  this.timeout = (GATE_DEADLINE + 10_000) / 1000
   this.register_hook('init_master', 'init_master')
   this.register_hook('init_child', 'init_child')
   this.register_hook('mail', 'mail_parameters', -100)

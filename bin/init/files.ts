@@ -41,6 +41,61 @@ export function instanceFiles(options: InstanceOptions): Map<string, string> {
   return files
 }
 
+/** Hooks of Haraka 3.3, in the order in which a mail meets them. */
+const HOOKS = [
+  'init_master',
+  'init_child',
+  'init_http',
+  'init_wss',
+  'connect_init',
+  'lookup_rdns',
+  'connect',
+  'capabilities',
+  'unrecognized_command',
+  'disconnect',
+  'helo',
+  'ehlo',
+  'quit',
+  'vrfy',
+  'noop',
+  'rset',
+  'mail',
+  'rcpt',
+  'rcpt_ok',
+  'data',
+  'data_post',
+  'max_data_exceeded',
+  'queue',
+  'queue_outbound',
+  'queue_ok',
+  'reset_transaction',
+  'deny',
+  'get_mx',
+  'deferred',
+  'bounce',
+  'delivered',
+  'send_email',
+  'pre_send_trans_email',
+  'log',
+] as const
+
+/** Where `haraka -o -c DIR` looks for the names of hooks; without the file it ends with an exception (Haraka 3.3.4). */
+export const HOOK_LIST = path.join('docs', 'Plugins.md')
+
+/** Text of `HOOK_LIST`: `haraka -o` takes the list items between these two headings. */
+export function hookList(): string {
+  return `# Hooks of this instance
+
+\`haraka -o -c DIR\` shows which plugin is on which hook, and in which order. It reads the names of the hooks here.
+
+## Available Hooks
+
+${HOOKS.map((hook) => `- ${hook}`).join('\n')}
+
+### rcpt
+`
+}
+
 const INI_HEAD = `; Settings of secure-mail for this instance. Every key is here with its default, switched off by a ; in front: take
 ; the ; away and change the value. A list (key[]=) that is set here replaces the default list as a whole, and key[]=
 ; without a value empties it. Changes are picked up within seconds; a file with an error changes nothing and is reported

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from '../../lib/package-root'
-import { INSTANCE_FOLDERS } from './files'
+import { HOOK_LIST, hookList, INSTANCE_FOLDERS } from './files'
 
 export interface Written {
   /** Paths below the instance. */
@@ -40,7 +40,9 @@ export function isFree(dir: string): boolean {
 export function writeInstance(dir: string, files: ReadonlyMap<string, string>): Written {
   const result: Written = { written: [], kept: [], renamed: [] }
   mkdirSync(path.join(dir, 'config'), { recursive: true })
-  for (const [name, text] of files) writeConfigFile(dir, path.join('config', name), text, result)
+  for (const [name, text] of files) writeText(dir, path.join('config', name), text, result)
+  mkdirSync(path.join(dir, path.dirname(HOOK_LIST)), { recursive: true })
+  writeText(dir, HOOK_LIST, hookList(), result)
   for (const folder of INSTANCE_FOLDERS) {
     const full = path.join(dir, folder)
     mkdirSync(full, { recursive: true, mode: 0o700 })
@@ -52,7 +54,7 @@ export function writeInstance(dir: string, files: ReadonlyMap<string, string>): 
   return result
 }
 
-function writeConfigFile(dir: string, name: string, text: string, result: Written): void {
+function writeText(dir: string, name: string, text: string, result: Written): void {
   const file = path.join(dir, name)
   if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) {
     if (existsSync(file) && readFileSync(file, 'utf8') === text) {

@@ -14,6 +14,7 @@ import path from 'node:path'
 import { initWith, type InitResult } from '../../bin/commands/init'
 import { formatProblem, loadConfig, replacedSettings, undermining } from '../../lib/config'
 import { parseIni } from '../../lib/config/ini'
+import { run } from '../../demo/processes'
 import { packageRoot } from '../../lib/package-root'
 import { newFolder, ran, removeFolders, schemaErrors } from './run'
 
@@ -71,6 +72,19 @@ describe('secure-mail init', () => {
     const names = readdirSync(path.join(dir, 'config'))
     assert.deepEqual(readdirSync(path.join(kept, 'config')).sort(), names.sort())
     for (const name of names) assert.equal(text(kept, name), text(dir, name), name)
+    const hooks = path.join('docs', 'Plugins.md')
+    assert.equal(readFileSync(path.join(kept, hooks), 'utf8'), readFileSync(path.join(dir, hooks), 'utf8'))
+  })
+
+  it('haraka -o shows the hooks of the instance', async () => {
+    const dir = newFolder()
+    await init(dir)
+    const haraka = require.resolve('haraka/bin/haraka', { paths: [packageRoot()] })
+    const { code, stdout } = await run(process.execPath, [haraka, '-o', '-c', dir])
+    assert.equal(code, 0, stdout)
+    for (const hook of ['queue_outbound', 'pre_send_trans_email']) {
+      assert.match(stdout, new RegExp(`^Hook: ${hook} [^]*?^secure-mail `, 'm'))
+    }
   })
 
   it('--listen and --hostname', async () => {
