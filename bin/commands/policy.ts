@@ -3,14 +3,7 @@ import type { Command } from 'commander'
 import { createColors } from 'picocolors'
 import { systemClock, type Clock } from '../../lib/clock'
 import type { Settings } from '../../lib/config/settings'
-import {
-  decide,
-  explain,
-  explainFindings,
-  lookUp,
-  type PolicyReport,
-  type Requirement,
-} from '../../lib/policy'
+import { decide, explain, explainFindings, lookUp, type PolicyReport, type Requirement } from '../../lib/policy'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
 import { throughDns, type Connect } from '../look-ups'
 import { fail, readRecipient, readyInstance } from '../ready'
