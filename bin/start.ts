@@ -4,11 +4,12 @@
  * that say where it listens, what it enforces, and what to try next.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { formatProblem, loadConfig } from '../lib/config'
 import { packageRoot } from '../lib/package-root'
+import { linkPackage } from './init/write'
 
 const root = packageRoot()
 const instance = path.resolve(process.argv[2] ?? path.join(root, 'haraka-config'))
@@ -29,7 +30,7 @@ function main(): void {
     process.exit(2)
   }
   for (const name of ['queue', 'run']) mkdirSync(path.join(instance, name), { recursive: true, mode: 0o700 })
-  linkPlugin()
+  linkPackage(instance)
   const haraka = harakaBinary()
   process.umask(0o077)
   const child = spawn(process.execPath, [haraka, '-c', instance], { stdio: 'inherit', env: process.env })
@@ -49,18 +50,6 @@ function main(): void {
 function fail(message: string): never {
   console.error(`secure-mail: ${message}`)
   process.exit(2)
-}
-
-/** Haraka looks for plugins in the instance's node_modules; ours is this package, wherever it stands. */
-function linkPlugin(): void {
-  const modules = path.join(instance, 'node_modules')
-  const link = path.join(modules, 'haraka-plugin-secure-mail')
-  if (existsSync(path.join(link, 'package.json'))) return
-  mkdirSync(modules, { recursive: true })
-  if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) {
-    fail(`${link} points nowhere: remove it and start again`)
-  }
-  symlinkSync(root, link)
 }
 
 function harakaBinary(): string {

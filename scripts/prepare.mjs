@@ -1,7 +1,7 @@
 // What every npm command does first: install what is missing and build what is stale, saying so. Plain JavaScript
 // without packages, because it runs before there are any.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -62,5 +62,7 @@ export function prepare({ quiet = false } = {}) {
     run(process.execPath, [path.join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'], {
       stdio: ['ignore', 2, 2],
     })
+    // the compiler writes plain files; npm makes the command executable only where it installs it
+    chmodSync(path.join(root, 'dist', 'bin', 'secure-mail.js'), 0o755)
   }
 }

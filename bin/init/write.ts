@@ -50,8 +50,7 @@ export function writeInstance(dir: string, files: ReadonlyMap<string, string>): 
     chmodSync(full, 0o700)
     result.written.push(`${folder}/`)
   }
-  linkPlugin(dir, result)
-  return result
+  return linkPackage(dir, result)
 }
 
 function writeText(dir: string, name: string, text: string, result: Written): void {
@@ -77,20 +76,41 @@ function freeName(dir: string, name: string): string {
   }
 }
 
-/** `haraka -c DIR` looks for plugins in DIR/node_modules. Where npm has installed the package there, it is found. */
-function linkPlugin(dir: string, result: Written): void {
-  const name = path.join('node_modules', 'haraka-plugin-secure-mail')
-  const link = path.join(dir, name)
-  if (existsSync(path.join(link, 'package.json'))) {
-    result.kept.push(name)
-    return
+/** The plugin and the command in an instance's node_modules, and where they lead. */
+const LINKS: readonly { name: string; probe: string; target: () => string }[] = [
+  // `haraka -c DIR` looks for plugins there
+  {
+    name: path.join('node_modules', 'haraka-plugin-secure-mail'),
+    probe: 'package.json',
+    target: packageRoot,
+  },
+  // so that `npx --no-install secure-mail` works in the instance
+  {
+    name: path.join('node_modules', '.bin', 'secure-mail'),
+    probe: '',
+    target: () => path.join('..', 'haraka-plugin-secure-mail', 'dist', 'bin', 'secure-mail.js'),
+  },
+]
+
+/**
+ * Let Haraka and npx find this package in an instance. Where npm has installed it there, it is found already; a link that
+ * leads nowhere is renamed.
+ */
+export function linkPackage(dir: string, result: Written = { written: [], kept: [], renamed: [] }): Written {
+  for (const { name, probe, target } of LINKS) {
+    const link = path.join(dir, name)
+    if (existsSync(path.join(link, probe))) {
+      result.kept.push(name)
+      continue
+    }
+    mkdirSync(path.dirname(link), { recursive: true })
+    if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) {
+      const to = freeName(dir, name)
+      renameSync(link, path.join(dir, to))
+      result.renamed.push({ from: name, to })
+    }
+    symlinkSync(target(), link)
+    result.written.push(name)
   }
-  mkdirSync(path.dirname(link), { recursive: true })
-  if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) {
-    const to = freeName(dir, name)
-    renameSync(link, path.join(dir, to))
-    result.renamed.push({ from: name, to })
-  }
-  symlinkSync(packageRoot(), link)
-  result.written.push(name)
+  return result
 }

@@ -49,6 +49,7 @@ describe('secure-mail init', () => {
     assert.match(text(dir, 'smtp.ini'), /^listen=127\.0\.0\.1:2525$/m)
     assert.match(text(dir, 'outbound.ini'), /dead-man's switch[^]*^disabled=true$/m)
     const link = path.join(dir, 'node_modules', 'haraka-plugin-secure-mail')
+    assert.ok(existsSync(path.join(dir, 'node_modules', '.bin', 'secure-mail')), 'npx finds the command')
     assert.equal(readlinkSync(link), packageRoot())
   })
 
