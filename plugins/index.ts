@@ -30,6 +30,8 @@ import { envelopeRead, takeOver, type Takeover } from './takeover'
 /** Answers of our own hooks must come within these, in milliseconds. */
 const GATE_DEADLINE = 60_000
 const HOOK_DEADLINE = 20_000
+/** How long a mail waits for a process that is starting, in milliseconds. */
+const START_WAIT = 5_000
 /** Opening what delivery needs holds Haraka's start up for that long; a Redis server that is away takes longer. */
 const START_PATIENCE = 10_000
 /** How often the dead-man's switch is looked at, in milliseconds. */
@@ -231,7 +233,8 @@ const gateHook = guard(
     report,
   },
   async (connection: Connection): Promise<HookResult> => {
-    const { runtime } = current()
+    // the port greets a moment before the store is open; a mail that comes then waits instead of being put off
+    const runtime = await withDeadline(current().ready, START_WAIT, 'the store').catch(() => null)
     if (runtime === null) return [CODE.denysoft, '4.3.2 starting, try again in a moment']
     return await gate(runtime, connection)
   },
