@@ -157,7 +157,7 @@ for (const nodes of [0, 2]) {
         limit: 30_000,
         detail: () => gateway.log().slice(-4000),
       })
-      assert.equal(gateway.events('plaintext-delivered').length, 1)
+      await until('it is on record', () => gateway.events('plaintext-delivered').length === 1)
     })
   })
 }
