@@ -4,6 +4,7 @@ import type { DeliveryResult, HostAttempt, RecipientOutcome } from '../lib/deliv
 import { isTlsFailure, type Failure } from '../lib/failure'
 import { groupRecipients, type RecipientGroup } from '../lib/policy/digest'
 import type { Requirement, Route } from '../lib/policy/types'
+import { HISTORY } from '../lib/store/recipient-record'
 import type { RecipientRecord } from '../lib/store/types'
 import { tellOutcomes, tellPolicy, tellSealProblem } from './attempt-events'
 import type { HarakaAddress, HarakaModules, HMailItem, Todo } from './haraka'
@@ -238,7 +239,7 @@ async function note(
   const { runtime, facts, progress } = context
   const before = recordOf(progress, outcome.recipient)
   const record = again
-    ? { ...before, history: [...before.history, ...attempts].slice(-20) }
+    ? { ...before, history: [...before.history, ...attempts].slice(-HISTORY) }
     : recordAttempt(before, outcome, attempts, runtime.clock.now())
   progress.set(outcome.recipient, record)
   // the only recipient of a file: removing the file is the record
@@ -292,7 +293,7 @@ async function judge(context: AttemptContext): Promise<{ at: number; recipients:
 
 /** Report what failed and is not reported yet; rejects when a report cannot be queued, so that the file stays. */
 async function reportFailed(context: AttemptContext): Promise<void> {
-  const { runtime, facts, progress, todo, item } = context
+  const { runtime, facts, progress, item } = context
   const failed = unique(facts.recipients).filter((recipient) => {
     const record = recordOf(progress, recipient)
     return record.state === 'failed' && !record.reported
@@ -301,11 +302,7 @@ async function reportFailed(context: AttemptContext): Promise<void> {
   await runtime.reporter.notDelivered(
     facts,
     item,
-    failed.map((recipient) => ({
-      recipient,
-      original: addressOf(todo, facts, recipient),
-      record: recordOf(progress, recipient),
-    })),
+    failed.map((recipient) => ({ recipient, record: recordOf(progress, recipient) })),
   )
   for (const recipient of failed) {
     const record = { ...recordOf(progress, recipient), reported: true }
@@ -316,7 +313,7 @@ async function reportFailed(context: AttemptContext): Promise<void> {
 }
 
 async function sendDelayNotices(context: AttemptContext): Promise<void> {
-  const { runtime, facts, progress, todo, item } = context
+  const { runtime, facts, progress, item } = context
   const settings = runtime.settings()
   const now = runtime.clock.now()
   const due = unique(facts.recipients).filter((recipient) => {
@@ -328,11 +325,7 @@ async function sendDelayNotices(context: AttemptContext): Promise<void> {
     await runtime.reporter.delayed(
       facts,
       item,
-      due.map((recipient) => ({
-        recipient,
-        original: addressOf(todo, facts, recipient),
-        record: recordOf(progress, recipient),
-      })),
+      due.map((recipient) => ({ recipient, record: recordOf(progress, recipient) })),
     )
   } catch (error) {
     // a notice is a courtesy: the mail goes on, and the next attempt tries the notice again
@@ -346,7 +339,7 @@ async function sendDelayNotices(context: AttemptContext): Promise<void> {
   }
 }
 
-/** The envelope address object of a recipient, for hooks and reports. */
+/** The envelope address object of a recipient, for hooks. */
 export function addressOf(todo: Todo, facts: MailFacts, recipient: string): HarakaAddress {
   const address = todo.rcpt_to[facts.recipients.indexOf(recipient)]
   if (address === undefined) throw new Error('a recipient that is not in the envelope')

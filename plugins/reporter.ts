@@ -7,14 +7,14 @@ import { decodeWords } from '../lib/message/encoded-words'
 import { headersForReport } from '../lib/message/report-headers'
 import { composeReport } from '../lib/notify/compose'
 import { causeKey, reportKindFor } from '../lib/notify/kinds'
-import { reportTarget, type ReportTarget } from '../lib/notify/target'
+import { postmasterAddress, reportTarget, type ReportTarget } from '../lib/notify/target'
 import type { ReportInput, ReportKind, ReportRecipient } from '../lib/notify/types'
 import { isTlsFailure, type Failure } from '../lib/failure'
 import type { Refusal } from '../lib/gate/types'
 import type { SecureMailNotes } from '../lib/store/notes'
 import type { RecipientRecord } from '../lib/store/types'
 import { withDeadline } from './guard'
-import { CODE, type HarakaAddress, type HarakaModules, type HMailItem, type Notes } from './haraka'
+import { CODE, type HarakaModules, type HMailItem, type Notes } from './haraka'
 import { HOOK_CHAIN_DEADLINE } from './hooks'
 import { recipientsLabel, type MailFacts } from './mail-facts'
 import { readHead, setAside } from './queued-mail'
@@ -24,7 +24,6 @@ import type { Runtime } from './runtime'
 /** One recipient that a report is about. */
 export interface FailedRecipient {
   recipient: string
-  original: HarakaAddress
   record: RecipientRecord
 }
 
@@ -250,11 +249,11 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     failed: readonly FailedRecipient[],
   ): Promise<void> {
     const mail = await mailOf(facts, item)
-    const postmaster = runtime.postmaster()
+    const postmaster = postmasterAddress(runtime.settings())
     const batch: Batch = { mail, kind: 'expired', recipients: recipientsOf(facts, failed), waiting: [] }
     const failure = batch.recipients[0]?.failure
     const kind = failure === undefined ? 'expired' : reportKindFor(failure)
-    if (postmaster === '' || facts.recipients.includes(postmaster)) {
+    if (postmaster === undefined || facts.recipients.includes(postmaster)) {
       tell(
         { ...batch, kind },
         'report-undeliverable',

@@ -43,8 +43,6 @@ export interface Runtime {
   reporter: Reporter
   /** Name of this MTA: `me`, for HELO and Reporting-MTA. */
   hostname: string
-  /** Where what cannot be reported goes; '' = nobody is configured. */
-  postmaster(): string
   /** Aborted at shutdown: deliveries in flight are put off. */
   signal: AbortSignal
   /** Log and audit a failure of our own; never throws. */
@@ -156,11 +154,6 @@ export async function openRuntime(
     deliverer,
     sts,
     hostname,
-    postmaster: () => {
-      const { ndr, main } = settings()
-      const domain = main.internalDomains.find((name) => !name.startsWith('.'))
-      return ndr.postmaster ?? (domain === undefined ? '' : `postmaster@${domain}`)
-    },
     signal: abort.signal,
     reportError,
     permitPlaintext: (facts, requirement, event) =>

@@ -4,6 +4,7 @@
  */
 import type { Settings } from '../config/settings'
 import { isPermanent, isTlsFailure, type Failure } from '../failure'
+import { HISTORY } from '../store/recipient-record'
 import type { RecipientRecord } from '../store/types'
 import type { HostAttempt, RecipientOutcome } from './types'
 
@@ -25,8 +26,6 @@ const ONE_DAY = 24 * 3_600_000
 const FALLBACK_WAIT = 30 * 60_000
 /** Waits shorter than this would be a busy loop. */
 const SHORTEST_WAIT = 1_000
-/** Host attempts kept in a record. */
-const HISTORY = 20
 
 /**
  * @param record of a recipient that is not delivered

@@ -1,19 +1,23 @@
 /** The gate's plain values: what a reading of a message found, and the verdict on it. */
 
-export type RefusalCode =
-  | 'tag-in-reply'
-  | 'no-public-marker'
-  | 'cpr'
-  | 'contradicting-label'
-  | 'uninspected'
-  | 'sensitive'
-  | 'sender-not-allowed'
-  | 'marker-conflict'
-  | 'secure-requested'
-  | 'cannot-inspect-now'
-  | 'forbidden-for-recipient'
+/** Every reason for which an opt-out is refused. */
+export const REFUSAL_CODES = [
+  'tag-in-reply',
+  'no-public-marker',
+  'cpr',
+  'contradicting-label',
+  'uninspected',
+  'sensitive',
+  'sender-not-allowed',
+  'marker-conflict',
+  'secure-requested',
+  'cannot-inspect-now',
+  'forbidden-for-recipient',
   /** The mail was changed after the verdict, so the verdict is not about this mail any more. */
-  | 'changed-after-verdict'
+  'changed-after-verdict',
+] as const
+
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
 export interface Refusal {
   code: RefusalCode

@@ -3,7 +3,7 @@
  * sections and placeholders there are, and says with file and line what is wrong.
  */
 import type { ConfigProblem } from '../config/settings'
-import type { RefusalCode } from '../gate/types'
+import { REFUSAL_CODES } from '../gate/types'
 import { nearest } from '../util/nearest'
 import { REPORT_KINDS } from './kinds'
 
@@ -40,25 +40,6 @@ const COMMON = [
   'postmaster-report-about-report',
   'postmaster-notify',
 ]
-
-/** Every refusal code has a section: a table keyed by the type, so that a new code cannot be forgotten. */
-const REFUSALS: Readonly<Record<RefusalCode, true>> = {
-  'tag-in-reply': true,
-  'no-public-marker': true,
-  cpr: true,
-  'contradicting-label': true,
-  uninspected: true,
-  sensitive: true,
-  'sender-not-allowed': true,
-  'marker-conflict': true,
-  'secure-requested': true,
-  'cannot-inspect-now': true,
-  'forbidden-for-recipient': true,
-  'changed-after-verdict': true,
-}
-
-/** Codes in the order of the table above. */
-export const REFUSAL_CODES: readonly string[] = Object.keys(REFUSALS)
 
 const NOTES = ['findings', 'map', 'not-tls']
 const PLACES = ['subject', 'header', 'text', 'html', 'attachment']

@@ -5,7 +5,7 @@
  * Whoever can write to the queue directory can write this record, and any plugin can: so it is read as hostile input,
  * and means something only after `checkSeal`.
  */
-import type { Refusal, RefusalCode } from '../gate/types'
+import { REFUSAL_CODES, type Refusal } from '../gate/types'
 import type { Grant } from '../policy/types'
 import { NotesProblem, Reader } from './notes-reader'
 
@@ -59,22 +59,6 @@ export interface SecureMailNotes {
 
 /** Notes before sealing: recipients are plain addresses. */
 export type UnsealedNotes = Omit<SecureMailNotes, 'seal' | 'recipients'> & { recipients: readonly string[] }
-
-/** Codes of lib/gate/types.ts; a `Record`, so that the compiler misses a new one here. */
-const REFUSAL_CODES: Readonly<Record<RefusalCode, true>> = {
-  'tag-in-reply': true,
-  'no-public-marker': true,
-  cpr: true,
-  'contradicting-label': true,
-  uninspected: true,
-  sensitive: true,
-  'sender-not-allowed': true,
-  'marker-conflict': true,
-  'secure-requested': true,
-  'cannot-inspect-now': true,
-  'forbidden-for-recipient': true,
-  'changed-after-verdict': true,
-}
 
 const HASH = /^[A-Za-z0-9_-]{16}$/
 const SHA256_HEX = /^[0-9a-f]{64}$/
@@ -134,7 +118,7 @@ function readRecipients(fields: Reader): string[] {
 
 function readRefusal(refusal: Reader): Refusal {
   return {
-    code: refusal.oneOf('code', Object.keys(REFUSAL_CODES) as RefusalCode[]),
+    code: refusal.oneOf('code', REFUSAL_CODES),
     where: refusal.text('where', { max: LIMITS.where }),
     detail: refusal.text('detail', { max: LIMITS.detail }),
   }
