@@ -39,6 +39,8 @@ function refusalsOf(content: Content, rules: Rules): Refusal[] {
   const refuse = (code: RefusalCode, where: string, detail: string) => refusals.push({ code, where, detail })
   if (request.inherited) refuse('tag-in-reply', request.where, 'The tag stands behind a reply or forward prefix.')
   if (request.secure) refuse('secure-requested', 'subject', 'Full encryption is asked for in the same subject.')
+  // RFC 8689 section 4.1: who demands TLS at every hop cannot waive it in the same mail
+  if (sender.requiretls) refuse('secure-requested', 'MAIL FROM', 'REQUIRETLS was given with the mail.')
   for (const { where, detail } of senderProblems(sender, rules)) refuse('sender-not-allowed', where, detail)
   if (sender.subjectFields !== 1) {
     refuse('marker-conflict', 'subject', `The message has ${sender.subjectFields} Subject fields instead of one.`)

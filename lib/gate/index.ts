@@ -2,3 +2,4 @@
 export { decide } from './decide'
 export { inspect, rulesFrom } from './inspect'
 export { quickLook } from './request'
+export { saysTlsRequiredNo, TLS_REQUIRED } from './tls-required'

@@ -10,7 +10,7 @@ import { decodeWords } from '../message/encoded-words'
 import { fieldsNamed } from '../message/header'
 import type { Message, TextPiece } from '../message/message'
 import { readMessage } from '../message/read'
-import { hasSubjectSignature } from '../message/report-headers'
+import { hasSignatureOver } from '../message/report-headers'
 import { removeSubjectTag } from '../message/subject'
 import { decide } from './decide'
 import { readRequest, readSender } from './request'
@@ -29,7 +29,10 @@ export function inspect(raw: Buffer, submission: Submission, settings: Settings,
   const { content, message } = readContent(raw, submission, settings, clock)
   const verdict = decide(content, rulesFrom(settings))
   const subject = fieldsNamed(message.header, 'subject')[0]
-  const subjectSigned = hasSubjectSignature(message.header.fields.map((field) => field.raw))
+  const subjectSigned = hasSignatureOver(
+    message.header.fields.map((field) => field.raw),
+    'subject',
+  )
   const strip =
     verdict.granted &&
     verdict.by === 'subject-tag' &&
@@ -70,7 +73,7 @@ function readContent(
 ): { content: Content; message: Message } {
   const started = clock.now()
   const message = readMessage(raw, settings.content, clock)
-  const request = readRequest(message.header, settings)
+  const request = readRequest(message.header, settings, submission.requiretls ?? false)
   const { protection, whole } = protectionOf(message.root)
   const markers = readMarkers(message, settings.public)
   const uninspected = [...message.uninspected]

@@ -4,29 +4,35 @@ import { decodeWords } from '../message/encoded-words'
 import { fieldsNamed, parseHeader, type HeaderBlock, type RawHeader } from '../message/header'
 import { subjectTags } from '../message/subject'
 import { mailboxes } from './addresses'
+import { saysTlsRequiredNo } from './tls-required'
 import type { Request, SenderFacts, Submission } from './types'
 
 /**
  * Cheap first look at the header only: is there anything for the gate to decide?
  *
  * @param header the message, its header block, or its raw fields
+ * @param requiretls REQUIRETLS was given on MAIL FROM
  */
-export function quickLook(header: RawHeader, settings: Settings): Request & { requested: boolean } {
-  const request = readRequest(parseHeader(header), settings)
+export function quickLook(header: RawHeader, settings: Settings, requiretls = false): Request & { requested: boolean } {
+  const request = readRequest(parseHeader(header), settings, requiretls)
   return { ...request, requested: request.by !== null }
 }
 
-/** Is an opt-out asked for (RFC 2047 decoded, NFKC, case-insensitive; RFC 8689 section 5)? */
-export function readRequest(block: HeaderBlock, settings: Settings): Request {
+/**
+ * Is an opt-out asked for (RFC 2047 decoded, NFKC, case-insensitive; RFC 8689 section 3)?
+ *
+ * @param requiretls REQUIRETLS was given on MAIL FROM: a tag is then a contradiction, which `decide()` refuses, while
+ *   the header field is not looked at
+ */
+export function readRequest(block: HeaderBlock, settings: Settings, requiretls: boolean): Request {
   const subjects = fieldsNamed(block, 'subject').map((field) => decodeWords(field.value).text)
   const secure = subjects.some((subject) => subjectTags(subject, settings.category3.subjectTags).length > 0)
   const tags = subjects.flatMap((subject) => subjectTags(subject, settings.override.tags))
   if (tags.length > 0) {
     return { by: 'subject-tag', where: 'subject', inherited: tags.every(({ inherited }) => inherited), secure }
   }
-  const header = settings.override.tlsRequiredNo ? fieldsNamed(block, 'tls-required') : []
-  // RFC 8689 section 5: the only value is "No"
-  if (header.some((field) => /^no$/i.test(field.value.replace(/\([^()]*\)/g, '').trim()))) {
+  // RFC 8689 section 4.1: with REQUIRETLS the field is ignored
+  if (settings.override.tlsRequiredNo && !requiretls && saysTlsRequiredNo(block)) {
     return { by: 'tls-required-no', where: 'header TLS-Required', inherited: false, secure }
   }
   return { by: null, where: '', inherited: false, secure }

@@ -68,6 +68,8 @@ export interface Submission {
   aclListed: boolean
   /** '' = null sender. */
   mailFrom: string
+  /** REQUIRETLS was given on MAIL FROM (RFC 8689); absent = it was not. */
+  requiretls?: boolean
 }
 
 /** JSON-safe; the shape of `scan --json` is derived from it. */

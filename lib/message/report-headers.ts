@@ -28,18 +28,19 @@ export function headersForReport(header: RawHeader): { name: string; value: stri
 }
 
 /**
- * Does an existing signature cover the subject (RFC 6376 section 3.5 `h=`, RFC 8617 section 4.1.2)?
+ * Does an existing signature cover a field (RFC 6376 section 3.5 `h=`, RFC 8617 section 4.1.2)?
  *
  * @param header as in `headersForReport`
+ * @param field its name in lower case
  * @returns true also when a signature's field list cannot be read
  */
-export function hasSubjectSignature(header: RawHeader): boolean {
+export function hasSignatureOver(header: RawHeader, field: string): boolean {
   const block = parseHeader(header)
   return ['dkim-signature', 'arc-message-signature']
     .flatMap((key) => fieldsNamed(block, key))
     .some(({ value }) => {
       const names = /(?:^|;)\s*h\s*=([^;]*)/i.exec(value)?.[1]
       if (names === undefined) return true
-      return names.split(':').some((name) => name.trim().toLowerCase() === 'subject')
+      return names.split(':').some((name) => name.trim().toLowerCase() === field)
     })
 }
