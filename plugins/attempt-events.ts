@@ -2,7 +2,7 @@
 import { formatDeliveryLine } from '../lib/audit/delivery-line'
 import type { AuditEvent } from '../lib/audit/types'
 import type { DeliveryResult, HostAttempt, RecipientOutcome } from '../lib/deliver/types'
-import { isTlsFailure } from '../lib/failure'
+import { isTlsFailure, type Failure } from '../lib/failure'
 import { forDaneHost } from '../lib/policy/for-dane-host'
 import { tlsToken } from '../lib/policy/tls-token'
 import type { MtaStsState, Requirement, Route } from '../lib/policy/types'
@@ -143,6 +143,7 @@ function tellOutcome(context: AttemptContext, outcome: RecipientOutcome, require
       destination: destinationOf(outcome),
       tls: outcome.tls,
       tlsToken: token,
+      ...wouldFailBy(outcome.wouldFail, requirement),
     }
     runtime.audit.tell({
       ...event,
@@ -176,14 +177,27 @@ function tellOutcome(context: AttemptContext, outcome: RecipientOutcome, require
   item.lognotice(`secure-mail: ${line}`)
 }
 
-/** mode=monitor: what enforcing would have done, where it differs in what was asked. */
+/** mode=monitor: what the partner has to mend before enforcing, as flat fields. */
+function wouldFailBy(failure: Failure | undefined, requirement: Requirement | undefined): Pick<AuditEvent, 'extra'> {
+  if (failure === undefined) return {}
+  return {
+    extra: {
+      would_level: requirement?.enforced?.level ?? '',
+      would_result_type: failure.resultType,
+      would_reason: failure.publicText,
+    },
+  }
+}
+
+/**
+ * mode=monitor: what enforcing would have done with this host, where it differs in what was asked. Another MX host of the
+ * domain might still have taken the mail.
+ */
 function wouldHave(
   outcome: RecipientOutcome,
   requirement: Requirement,
 ): Pick<NonNullable<AuditEvent['policy']>, 'wouldHave'> {
-  if (requirement.wouldRequire === undefined) return {}
+  if (requirement.enforced === undefined) return {}
   if (outcome.result !== 'delivered') return { wouldHave: outcome.result === 'failed' ? 'bounced' : 'deferred' }
-  if (outcome.tls === null) return { wouldHave: 'deferred' }
-  const needsProof = requirement.wouldRequire !== 'encrypt' && requirement.wouldRequire !== 'may'
-  return { wouldHave: needsProof && !outcome.tls.verified ? 'deferred' : 'delivered' }
+  return { wouldHave: outcome.wouldFail === undefined ? 'delivered' : 'deferred' }
 }

@@ -1,10 +1,12 @@
 /** What each recipient of an attempt requires: facts of the mail, settings in force, and what the next hop publishes. */
+import { MONITOR_PATIENCE } from '../lib/deliver/monitor'
 import type { StaticRoute } from '../lib/deliver/types'
 import type { Failure } from '../lib/failure'
 import { decide } from '../lib/policy/decide'
 import type { Decided } from '../lib/policy/digest'
 import { stsEffect } from '../lib/policy/sts'
 import type { MtaStsState, PolicyInputs, Route } from '../lib/policy/types'
+import { inPatience } from '../lib/util/patience'
 import type { MailFacts } from './mail-facts'
 import { policyFailure, policyOnDemand } from './mta-sts'
 import type { Runtime } from './runtime'
@@ -28,7 +30,7 @@ export async function requirementsOf(
   for (const recipient of recipients) {
     const inputs = inputsFor(runtime, facts, recipient, chosen.route)
     const effect = stsEffect(inputs)
-    const mtaSts: MtaStsState = effect === 'none' ? { state: 'absent' } : await published()
+    const mtaSts: MtaStsState = effect === 'none' ? { state: 'absent' } : await known(published(), effect)
     if (effect !== 'none') result.mtaSts = mtaSts
     if (mtaSts.state === 'error' && effect === 'enforced') {
       result.waiting.push({ recipient, failure: policyFailure(mtaSts.resultType, mtaSts.detail) })
@@ -37,6 +39,13 @@ export async function requirementsOf(
     }
   }
   return result
+}
+
+/** Only where a policy is enforced is it worth waiting for: what monitor mode records keeps no mail back. */
+async function known(looked: Promise<MtaStsState>, effect: 'recorded' | 'enforced'): Promise<MtaStsState> {
+  if (effect === 'enforced') return looked
+  const late = { state: 'error', resultType: 'sts-policy-fetch-error', detail: 'not known in time' } as const
+  return (await inPatience(looked, MONITOR_PATIENCE)) ?? late
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   mostTelling,
 } from './failures'
 import { createLimiter, type Limiter, type Release } from './limiter'
+import { heldAgainst } from './monitor'
 import { createPool, type Pool, type PoolLimits } from './pool'
 import { connectionKey } from './pool-key'
 import { hops, type Target } from './route'
@@ -25,6 +26,8 @@ import type { Deliverer, DelivererDeps, DeliveryRequest, DeliveryResult, HostAtt
 
 /** Connections tried in one attempt at a mail; the next attempt starts from the top again. */
 const MAX_CONNECTIONS = 20
+
+const NO_RESULT = 'Delivery ended without a result.'
 
 /** What all deliveries of a room share. */
 interface Shared {
@@ -84,7 +87,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       const delivery = new Delivery(request, deps, shared, stop.signal)
       const work = delivery.run()
       track(work)
-      const result = await work
+      await work
       // Goodbyes are said in the background; until then the stop belongs to them.
       track(
         delivery.parted().then(() => {
@@ -92,7 +95,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
           stops.delete(stop)
         }),
       )
-      return result
+      return await delivery.result()
     },
     async close() {
       closed = true
@@ -109,6 +112,8 @@ class Delivery {
   readonly #attempts: HostAttempt[] = []
   readonly #failures: Failure[] = []
   readonly #goodbyes: Promise<void>[] = []
+  /** mode=monitor: hosts that took the mail, by recipient. */
+  readonly #monitored = new Map<string, Promise<Failure | undefined>>()
   #release: Release | undefined
   /** Connections tried, and whether one of them stood. */
   #connections = 0
@@ -122,16 +127,16 @@ class Delivery {
     readonly signal: AbortSignal,
   ) {}
 
-  /** Never rejects. */
-  async run(): Promise<DeliveryResult> {
+  /** Until every recipient has an outcome. Never rejects. */
+  async run(): Promise<void> {
     let failure: Failure | undefined
     try {
       failure = await this.#everyHost()
     } catch (error) {
       failure = this.#verdictOn(error)
     }
-    if (this.#superseded) return { outcomes: [], attempts: [], superseded: true }
-    const rest = failure ?? localFailure('Delivery ended without a result.')
+    if (this.#superseded) return
+    const rest = failure ?? localFailure(NO_RESULT)
     const onEveryHost = !isTlsFailure(rest) || tlsOnEveryHost(this.#failures)
     for (const recipient of this.#open()) {
       await this.#settle({
@@ -141,10 +146,18 @@ class Delivery {
         ...(onEveryHost ? {} : { onEveryHost }),
       })
     }
-    const outcomes = this.request.recipients.map(
-      (recipient): RecipientOutcome =>
-        this.#outcomes.get(recipient) ?? { recipient, result: 'deferred', failure: rest },
-    )
+  }
+
+  /** After `run`. Never rejects. */
+  async result(): Promise<DeliveryResult> {
+    if (this.#superseded) return { outcomes: [], attempts: [], superseded: true }
+    const outcomes: RecipientOutcome[] = []
+    for (const recipient of this.request.recipients) {
+      const outcome = this.#outcomes.get(recipient) ?? withoutResult(recipient)
+      const wouldFail = await this.#monitored.get(recipient)
+      const monitored = outcome.result === 'delivered' && wouldFail !== undefined
+      outcomes.push(monitored ? { ...outcome, wouldFail } : outcome)
+    }
     return { outcomes, attempts: this.#attempts }
   }
 
@@ -304,6 +317,7 @@ class Delivery {
       else channel.destroy(new ChannelError('closed', 'given up'))
     }
     this.#attempt(session, settled)
+    this.#monitor(session, settled)
   }
 
   #located(session: Session, failure: Failure, inStep = false): HostTrouble {
@@ -339,6 +353,17 @@ class Delivery {
     this.deps.log('info', `delivery ${this.request.mailId}: ${mx ?? this.request.domain}: ${failure.resultType}`)
   }
 
+  /** mode=monitor: begin to find out what enforcing would have held against the host that took the mail. */
+  #monitor({ target, tls, presented }: Session, settled: readonly RecipientOutcome[]): void {
+    if (target.enforced === undefined) return
+    const tlsTrouble = this.#failures.findLast(
+      (failure) => failure.mx === target.host && failure.address === target.address && isTlsFailure(failure),
+    )
+    const shown = { tls, presented, at: this.deps.clock.now(), ...(tlsTrouble === undefined ? {} : { tlsTrouble }) }
+    const verdict = heldAgainst(target.enforced, shown)
+    for (const { recipient } of settled) this.#monitored.set(recipient, verdict)
+  }
+
   /** A host that gave final replies: `ok` when it took the mail for somebody. */
   #attempt(session: Session, settled: readonly RecipientOutcome[]): void {
     const { host, address, port } = session.target
@@ -355,6 +380,10 @@ class Delivery {
       ...(session.use.served > 1 ? { reused: true as const } : {}),
     })
   }
+}
+
+function withoutResult(recipient: string): RecipientOutcome {
+  return { recipient, result: 'deferred', failure: localFailure(NO_RESULT) }
 }
 
 /** A host counts as failing by TLS when any of its addresses did: an unreachable second address changes nothing. */

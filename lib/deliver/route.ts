@@ -8,7 +8,7 @@ import { addressLiteral } from '../dns/names'
 import type { HostAddresses } from '../dns/types'
 import type { Failure } from '../failure'
 import { usesDane } from '../policy/for-host'
-import type { HostInputs, HostRequirement, TlsaState } from '../policy/types'
+import type { HostInputs, HostRequirement, Requirement, TlsaState } from '../policy/types'
 import { tlsFailure } from './failures'
 import type { DelivererDeps, DeliveryRequest, StaticRoute } from './types'
 
@@ -25,6 +25,8 @@ export interface Target {
   bindHelo?: string
   auth?: NonNullable<StaticRoute['auth']>
   need: HostRequirement
+  /** mode=monitor: what enforcing would ask of this host, where that differs; found out while the mail goes its way. */
+  enforced?: Promise<HostRequirement>
 }
 
 /** A step of the way: an address to try, or a host (or the whole domain) that cannot be tried. */
@@ -40,7 +42,7 @@ type RouteDeps = Pick<DelivererDeps, 'lookupMx' | 'lookupAddresses' | 'lookupTls
 
 /** What makes a host a target, besides its addresses. */
 interface HostPlan {
-  target: Omit<Target, 'address' | 'need'>
+  target: Omit<Target, 'address' | 'need' | 'enforced'>
   nextHop: NextHop
   fromDns: boolean
 }
@@ -135,7 +137,8 @@ async function* hostHops(
     return
   }
   const family = bind === undefined ? 0 : isIP(bind)
-  const need = await requirementFor(plan, found, request, deps)
+  const need = await requirementFor(request.requirement, plan, found, deps)
+  const enforced = enforcedFor(request.requirement, plan, found, deps)
   let tried = 0
   let own = 0
   for (const address of found.addresses) {
@@ -147,7 +150,7 @@ async function* hostHops(
       own += 1
       continue
     }
-    yield usable({ ...target, address, need })
+    yield usable({ ...target, address, need, ...(enforced === undefined ? {} : { enforced }) })
   }
   if (tried === 0) {
     yield dead('no-route', '4.4.4', 'The mail server has no address that can be reached from here.', bind, host)
@@ -157,13 +160,13 @@ async function* hostHops(
 }
 
 async function requirementFor(
+  requirement: Requirement,
   { target: { host, port }, nextHop }: HostPlan,
   addresses: Extract<HostAddresses, { kind: 'addresses' }>,
-  request: DeliveryRequest,
   deps: RouteDeps,
 ): Promise<HostRequirement> {
   const { implicit, ...mx } = nextHop
-  return deps.forHost(request.requirement, {
+  return deps.forHost(requirement, {
     ...mx,
     host,
     // RFC 7672 section 2.1.3: a secure alias of an insecure name can have TLSA records of its own
@@ -173,11 +176,25 @@ async function requirementFor(
 
   async function tlsaOf(): Promise<TlsaState> {
     // A row that stands alone costs no query, and cannot fail by one.
-    if (!usesDane(request.requirement)) return { state: 'absent' }
+    if (!usesDane(requirement)) return { state: 'absent' }
     const { mxSecure, expandedDomain } = mx
     const aliasOf = implicit && expandedDomain === host ? { aliasOf: mx.domain } : {}
     return deps.lookupTlsa(deps.resolver, { host, addresses, mxSecure, port, ...aliasOf })
   }
+}
+
+/** Monitor mode looks up what enforcing would need, and nobody waits for it: see `monitor.ts`. */
+function enforcedFor(
+  { enforced }: Requirement,
+  plan: HostPlan,
+  addresses: Extract<HostAddresses, { kind: 'addresses' }>,
+  deps: RouteDeps,
+): Promise<HostRequirement> | undefined {
+  if (enforced === undefined) return undefined
+  const look = requirementFor(enforced, plan, addresses, deps)
+  // whoever asks for it is told of a failure; perhaps nobody does
+  look.catch(() => undefined)
+  return look
 }
 
 /** A requirement that this host cannot meet is found out without connecting to it. */

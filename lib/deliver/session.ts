@@ -59,6 +59,8 @@ export interface Session {
   capabilities: Capabilities
   /** null = clear text. */
   tls: TlsFacts | null
+  /** What the handshake showed, where monitor mode is to judge it; else null. */
+  presented: Presented | null
   authenticated: boolean
   /** Of the connection; shared by all sessions over it, one after the other. */
   use: ConnectionUse
@@ -91,6 +93,8 @@ export function continueSession(session: Session, target: Target, deps: SessionD
   const { use, tls } = session
   if (use.key !== connectionKey(target, deps.heloName) || use.settings !== deps.settings) return null
   if (tls === null && tlsMode(target.need) === 'must') return null
+  // nobody kept what monitor mode is to look at
+  if (tls !== null && target.enforced !== undefined && session.presented === null) return null
   return { ...session, target }
 }
 
@@ -158,18 +162,20 @@ async function converse(target: Target, deps: SessionDeps, opening: Opening): Pr
   deps.onStep?.({ step: 'greeting', reply: greeting })
   const clear = await hello(target, deps, opening.channel, mode !== 'must')
   deps.onStep?.({ step: 'ehlo', inTls: false, capabilities: clear })
-  if (mode === 'none') return { target, channel: opening.channel, capabilities: clear, tls: null, authenticated: false }
+  const inClear = (): Opened => ({
+    ...{ target, channel: opening.channel, capabilities: clear },
+    ...{ tls: null, presented: null, authenticated: false },
+  })
+  if (mode === 'none') return inClear()
 
   if (!clear.has('STARTTLS')) {
-    if (mode === 'may')
-      return { target, channel: opening.channel, capabilities: clear, tls: null, authenticated: false }
+    if (mode === 'may') return inClear()
     throw new HostTrouble(tlsFailure('starttls-not-supported', 'The server does not offer TLS (STARTTLS).'))
   }
   const refusal = await startTls(opening, timeouts.starttls)
   if (refusal) {
     // RFC 3207 section 4: after a refusal the conversation goes on in clear, if that is good enough.
-    if (mode === 'may')
-      return { target, channel: opening.channel, capabilities: clear, tls: null, authenticated: false }
+    if (mode === 'may') return inClear()
     throw new HostTrouble(
       tlsFailure('starttls-not-supported', 'The server offers TLS (STARTTLS) but refused to start it.', {
         reply: refusal,
@@ -177,14 +183,18 @@ async function converse(target: Target, deps: SessionDeps, opening: Opening): Pr
     )
   }
   deps.onStep?.({ step: 'starttls' })
-  const tls = await secure(target, deps, opening)
+  const { facts: tls, presented } = await secure(target, deps, opening)
   deps.onStep?.({ step: 'verify', facts: tls })
   // RFC 3207 section 4.2: whatever the server said before TLS is forgotten; it is asked again.
   const capabilities = await hello(target, deps, opening.channel, false)
   deps.onStep?.({ step: 'ehlo', inTls: true, capabilities })
   requireTlsOffered(target.need, capabilities, tls)
   if (target.auth) await authenticate(opening.channel, capabilities, target.auth, timeouts.mail)
-  return { target, channel: opening.channel, capabilities, tls, authenticated: target.auth !== undefined }
+  return {
+    ...{ target, channel: opening.channel, capabilities, tls },
+    presented: target.enforced === undefined ? null : presented,
+    authenticated: target.auth !== undefined,
+  }
 }
 
 /** A requirement that asks for verification cannot be met without TLS, whatever its other half says. */
@@ -244,7 +254,11 @@ async function startTls(opening: Opening, ms: number): Promise<Reply | undefined
   return undefined
 }
 
-async function secure(target: Target, deps: SessionDeps, opening: Opening): Promise<TlsFacts> {
+async function secure(
+  target: Target,
+  deps: SessionDeps,
+  opening: Opening,
+): Promise<{ facts: TlsFacts; presented: Presented }> {
   const { settings } = deps
   const caFile = target.need.ca ?? settings.tls.caFile
   let context
@@ -260,7 +274,7 @@ async function secure(target: Target, deps: SessionDeps, opening: Opening): Prom
   }
   opening.polite = false
   if (opening.channel.unread()) throw new HostTrouble(injection('data before the TLS handshake'))
-  const { socket, facts } = await handshake(opening.channel.detach(), {
+  const { socket, facts, presented } = await handshake(opening.channel.detach(), {
     need: target.need,
     context,
     deadline: settings.delivery.timeouts.starttls,
@@ -270,7 +284,7 @@ async function secure(target: Target, deps: SessionDeps, opening: Opening): Prom
   })
   opening.channel = createChannel(socket, deps.signal)
   opening.polite = true
-  return facts
+  return { facts, presented }
 }
 
 /** RFC 8689 section 4.2.1: REQUIRETLS must be offered in the EHLO after STARTTLS, on a verified connection. */

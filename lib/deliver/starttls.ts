@@ -26,7 +26,7 @@ export interface HandshakeRequest {
 export async function handshake(
   socket: Socket,
   request: HandshakeRequest,
-): Promise<{ socket: TLSSocket; facts: TlsFacts }> {
+): Promise<{ socket: TLSSocket; facts: TlsFacts; presented: Presented }> {
   const { need } = request
   // RFC 6066 section 3: SNI holds a host name, never an address.
   const servername = need.sni !== undefined && isIP(need.sni) === 0 ? need.sni : undefined
@@ -74,7 +74,7 @@ export async function handshake(
         const verdict = verifyPeer(presented, need, request.now)
         settle()
         if (verdict.ok) {
-          resolve({ socket: secure, facts: { ...facts, verified: need.auth !== 'none' } })
+          resolve({ socket: secure, facts: { ...facts, verified: need.auth !== 'none' }, presented })
           return
         }
         // RFC 3207 section 4.1 allows QUIT here; not even that is said to a peer that is not who it should be.

@@ -70,6 +70,8 @@ export type RecipientOutcome =
       tls: TlsFacts | null
       authenticated: boolean
       lmtp: boolean
+      /** mode=monitor: what enforcing would have held against this host; absent = nothing. */
+      wouldFail?: Failure
     }
   | {
       recipient: string

@@ -15,6 +15,7 @@
  * A failed MTA-STS look-up (`state: 'error'`) changes nothing here: whether to wait for a better answer is the
  * caller's decision, taken before it calls.
  */
+import { requirementDigest } from './digest'
 import { isInternalDomain } from './internal'
 import { domainOf } from './names'
 import { newerVersion } from './tls-version'
@@ -36,7 +37,7 @@ export function decide(inputs: PolicyInputs): Requirement {
   const enforced = withSender(inputs, own, withPublished(inputs, own))
   if (inputs.mode === 'enforce') return enforced
   const relaxed = withSender(inputs, own, monitored(inputs, own))
-  return relaxed.level === enforced.level ? relaxed : { ...relaxed, wouldRequire: enforced.level }
+  return requirementDigest(relaxed) === requirementDigest(enforced) ? relaxed : { ...relaxed, enforced }
 }
 
 /** What this side's configuration asks for, and on which of its words. */

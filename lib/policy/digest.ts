@@ -38,11 +38,13 @@ export interface RecipientGroup {
 export function groupRecipients(decided: readonly Decided[]): RecipientGroup[] {
   const groups = new Map<string, RecipientGroup>()
   for (const member of decided) {
-    const digest = requirementDigest(member.requirement)
-    const group = groups.get(digest)
+    const { recipient, requirement } = member
+    const digest = requirementDigest(requirement)
+    // in monitor mode also by what enforcing would have asked for, so that the record is right for each
+    const key = requirement.enforced === undefined ? digest : `${digest} ${requirementDigest(requirement.enforced)}`
+    const group = groups.get(key)
     if (group === undefined) {
-      const { recipient, requirement } = member
-      groups.set(digest, { digest, requirement, recipients: [recipient], members: [member] })
+      groups.set(key, { digest, requirement, recipients: [recipient], members: [member] })
     } else {
       group.recipients.push(member.recipient)
       group.members.push(member)

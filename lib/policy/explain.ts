@@ -5,7 +5,7 @@
 import type { HostAddresses, MxAnswer } from '../dns/types'
 import type { ResultType } from '../failure'
 import { decide } from './decide'
-import { axesOf, forHost, usesDane } from './for-host'
+import { axesOf, forHost, usesDane, wantsTlsa } from './for-host'
 import { isInternalDomain } from './internal'
 import { domainOf, matchesStsPatterns } from './names'
 import type { HostInputs, HostRequirement, Level, PolicyInputs, Requirement, TlsaState } from './types'
@@ -95,7 +95,7 @@ export function explainFindings(findings: Findings): PolicyReport {
     reason: requirement.reason,
     match: [...requirement.names, ...requirement.fingerprints],
     ...(requirement.rule === undefined ? {} : { rule: requirement.rule }),
-    ...(requirement.wouldRequire === undefined ? {} : { wouldRequire: requirement.wouldRequire }),
+    ...(requirement.enforced === undefined ? {} : { wouldRequire: requirement.enforced.level }),
     dane: daneOf(findings, requirement, mx),
     mtaSts: mtaStsOf(findings),
     mx,
@@ -233,7 +233,7 @@ function lookUpSays(enabled: boolean, lookedUp: boolean): string | undefined {
 }
 
 function daneSays({ inputs, lookedUp, hosts }: Findings): string {
-  const applies = usesDane(decide(inputs))
+  const applies = wantsTlsa(decide(inputs))
   // a `dane` row asks for it whether or not it may raise the default
   if (!applies) return inputs.dane ? 'changes nothing for this recipient, so it is not looked up' : 'switched off'
   const hindered = lookUpSays(true, lookedUp.tlsa)
@@ -289,7 +289,7 @@ export function explain(requirement: Requirement): string[] {
   if (requirement.daneRaises) lines.push('hosts with usable TLSA records are judged by them instead (DANE)')
   lines.push(`because ${requirement.reason}`)
   if (requirement.overrideForbidden) lines.push('the opt-out was granted, but the row forbids it (override=never)')
-  if (requirement.wouldRequire !== undefined) lines.push(`mode=enforce would ask for ${requirement.wouldRequire}`)
+  if (requirement.enforced !== undefined) lines.push(`mode=enforce would ask for ${requirement.enforced.level}`)
   return lines
 }
 

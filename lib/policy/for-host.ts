@@ -57,6 +57,11 @@ export function usesDane(requirement: Pick<Requirement, 'daneRaises' | 'level'>)
   return requirement.daneRaises || requirement.level === 'dane' || requirement.level === 'dane-only'
 }
 
+/** The same, or what monitor mode records of them. */
+export function wantsTlsa(requirement: Requirement): boolean {
+  return usesDane(requirement) || (requirement.enforced !== undefined && usesDane(requirement.enforced))
+}
+
 function withDane(requirement: Requirement, host: HostInputs): HostRequirement {
   // RFC 7672 section 2.2.1 and 2.2.2: TLSA records mean something only at the end of a secure chain
   const tlsa = host.mxSecure && host.addressSecure ? host.tlsa : ({ state: 'insecure' } as const)

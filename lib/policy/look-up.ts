@@ -4,7 +4,7 @@ import type { HostAddresses, MxAnswer } from '../dns/types'
 import type { Settings } from '../config/settings'
 import { decide } from './decide'
 import type { Findings, HostFindings } from './explain'
-import { usesDane } from './for-host'
+import { wantsTlsa } from './for-host'
 import { domainOf } from './names'
 import type { MtaStsState, PolicyInputs, TlsaState } from './types'
 
@@ -53,7 +53,7 @@ export async function lookUp(
     now,
   }
   // As in delivery: where TLSA records change nothing, nobody asks for them.
-  const tlsa = usesDane(decide(inputs)) ? published?.tlsa : undefined
+  const tlsa = wantsTlsa(decide(inputs)) ? published?.tlsa : undefined
   return {
     inputs,
     mx,

@@ -121,8 +121,8 @@ export interface Requirement {
   daneRaises: boolean
   /** A grant was there and the map forbade it for this recipient. */
   overrideForbidden: boolean
-  /** mode=monitor: the level that enforcing would have asked for, when it differs. */
-  wouldRequire?: Level
+  /** mode=monitor: what enforcing would have asked for, when it differs. */
+  enforced?: Requirement
 }
 
 /** TLSA look-up of one MX host (RFC 7672); issue 3 fills it, `absent` until then. */

@@ -68,6 +68,7 @@ function sessionFor(made: Target, helo: string): Session {
     channel: createChannel(socket, new AbortController().signal),
     capabilities: new Map(),
     tls: null,
+    presented: null,
     authenticated: false,
     use: { key: connectionKey(made, helo), settings: settings(), openedAt: 0, served: 1, unfinished: false },
   }

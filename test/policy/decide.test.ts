@@ -259,7 +259,14 @@ const TABLE: Row[] = [
   ],
 
   ['monitor relaxes the default', { mode: 'monitor' }, 'may', 'default', { would: 'encrypt' }],
-  ['monitor, default may', { mode: 'monitor', defaultLevel: 'may' }, 'may', 'default'],
+  [
+    'monitor, default may: TLSA records would count',
+    { mode: 'monitor', defaultLevel: 'may' },
+    'may',
+    'default',
+    { would: 'may' },
+  ],
+  ['monitor, default may, no DANE', { mode: 'monitor', defaultLevel: 'may', dane: false }, 'may', 'default'],
   ['monitor, default secure', { mode: 'monitor', defaultLevel: 'secure' }, 'may', 'default', { would: 'secure' }],
   ['monitor relaxes published policy', { mode: 'monitor', mtaSts: STS }, 'may', 'default', { would: 'verify' }],
   ['monitor keeps a row', { mode: 'monitor', map: rowOf('encrypt') }, 'encrypt', 'map'],
@@ -300,7 +307,7 @@ describe('policy: decide', () => {
           sts: got.sts !== undefined,
           forbidden: got.overrideForbidden,
           requiretls: got.requiretls,
-          would: got.wouldRequire,
+          would: got.enforced?.level,
         },
         { dane: false, sts: false, forbidden: false, requiretls: false, would: undefined, ...extra },
       )

@@ -17,7 +17,7 @@ describe('policy: requirementDigest', () => {
     ['reason', { reason: 'another' }],
     ['rule', { rule: { pattern: 'x', file: 'f', line: 1 } }],
     ['a forbidden grant', { overrideForbidden: true }],
-    ['wouldRequire', { wouldRequire: 'verify' }],
+    ['what enforcing would ask for', { enforced: requirement({ level: 'verify' }) }],
     ['order of names', { names: ['.a.example', 'a.example'] }],
     ['a name twice', { names: ['a.example', '.a.example', 'a.example'] }],
     ['the id of the MTA-STS policy', { sts: { id: '2', mx: ['mx.a.example'] } }],
@@ -57,6 +57,19 @@ describe('policy: requirementDigest', () => {
 })
 
 describe('policy: groupRecipients', () => {
+  it('in monitor mode, groups also by what enforcing would ask for', () => {
+    const relaxed = requirement({ level: 'may' })
+    const decided = [
+      { recipient: 'a@x.example', requirement: { ...relaxed, enforced: requirement() } },
+      { recipient: 'b@x.example', requirement: { ...relaxed, enforced: requirement({ level: 'verify' }) } },
+      { recipient: 'c@x.example', requirement: { ...relaxed, enforced: requirement({ reason: 'another' }) } },
+    ]
+    assert.deepEqual(
+      groupRecipients(decided).map(({ recipients }) => recipients),
+      [['a@x.example', 'c@x.example'], ['b@x.example']],
+    )
+  })
+
   it('groups by protection, keeps order and everybody’s own reason', () => {
     const first = requirement({ reason: 'one' })
     const second = requirement({ reason: 'two', source: 'map' })

@@ -174,7 +174,7 @@ describe('policy: explain', () => {
         requiretls: true,
         daneRaises: true,
         overrideForbidden: true,
-        wouldRequire: 'verify',
+        enforced: requirement({ level: 'verify' }),
       }),
     ).join('\n')
     for (const part of [

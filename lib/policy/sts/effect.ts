@@ -1,7 +1,7 @@
 /** Does it matter for a recipient what policy its domain publishes? Pure: `decide()` itself is asked. */
 import { decide } from '../decide'
 import { requirementDigest } from '../digest'
-import type { MtaStsState, PolicyInputs } from '../types'
+import type { MtaStsState, PolicyInputs, Requirement } from '../types'
 
 const ABSENT: MtaStsState = { state: 'absent' }
 const STRICTEST: MtaStsState = { state: 'policy', mode: 'enforce', id: '0', mx: [], maxAge: 0 }
@@ -14,5 +14,6 @@ export function stsEffect(inputs: Omit<PolicyInputs, 'mtaSts'>): 'none' | 'recor
   const without = decide({ ...inputs, mtaSts: ABSENT })
   const strictest = decide({ ...inputs, mtaSts: STRICTEST })
   if (requirementDigest(without) !== requirementDigest(strictest)) return 'enforced'
-  return without.wouldRequire === strictest.wouldRequire ? 'none' : 'recorded'
+  const recorded = (decided: Requirement) => requirementDigest(decided.enforced ?? decided)
+  return recorded(without) === recorded(strictest) ? 'none' : 'recorded'
 }
