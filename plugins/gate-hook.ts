@@ -16,8 +16,10 @@ import type { HookResult } from './guard'
 import { asciiDomain, envelopeAddress, NOTES_KEY } from './mail-facts'
 import { redeemReport } from './report-pass'
 import type { Runtime } from './runtime'
+import { requiretlsOf } from './requiretls'
 import { replaceSubject } from './subject-edit'
 
+import { settleTlsRequired, type TlsRequiredFate } from './tls-required-edit'
 /** What the gate said about a transaction; without an entry nothing is queued. */
 export interface GateDecision {
   /** Ready to be sealed. */
@@ -27,6 +29,8 @@ export interface GateDecision {
   /** The mail is dealt with: the sender's report is queued, nothing else is to be. */
   reportedInstead: boolean
 }
+  /** What became of the header field TLS-Required; absent = there is none, or the mail does not go outside. */
+  tlsRequired?: TlsRequiredFate
 
 const decisions = new WeakMap<Transaction, GateDecision>()
 
@@ -41,18 +45,34 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
   // an answer of an earlier try on this transaction must not stand
   decisions.delete(transaction)
   const settings = runtime.settings()
-  const notes = freshNotes(connection, transaction)
+  const requiretls = requiretlsOf(connection, transaction)
+  if (requiretls === undefined) {
+    return [CODE.denysoft, '4.3.0 another plugin hid the MAIL command, so nobody knows what it asked for']
+  }
+  const notes = freshNotes(connection, transaction, requiretls)
   const external = transaction.rcpt_to.filter(
     (recipient) => !isInternalDomain(asciiDomain(recipient.host), settings.main.internalDomains),
   )
-  if (external.length === 0 || quickLook(transaction.header.header_list, settings).by === null) {
+  if (external.length === 0) {
     decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
   return await judgeOptOut(runtime, connection, transaction, notes)
+  if (quickLook(transaction.header.header_list, settings, requiretls).by === null) {
+    goOn(runtime, transaction, { notes, digestAtVerdict: null, reportedInstead: false })
+    return []
+  }
 }
 
-function freshNotes(connection: Connection, transaction: Transaction): GateDecision['notes'] {
+/** The mail is to be queued: see to the header field that other servers would obey, and remember the verdict. */
+function goOn(runtime: Runtime, transaction: Transaction, decision: GateDecision): void {
+  const { main, override } = runtime.settings()
+  const rules = { allowed: override.tlsRequiredNo, enforce: main.mode === 'enforce' }
+  const tlsRequired = settleTlsRequired(transaction, decision.notes.grant !== null, rules)
+  decisions.set(transaction, { ...decision, ...(tlsRequired === undefined ? {} : { tlsRequired }) })
+}
+
+function freshNotes(connection: Connection, transaction: Transaction, requiretls: boolean): GateDecision['notes'] {
   const dsn = dsnParameters(transaction)
   const user = connection.notes.auth_user
   return {
@@ -64,7 +84,7 @@ function freshNotes(connection: Connection, transaction: Transaction): GateDecis
     caseId: caseId(transaction.uuid),
     category: null,
     grant: null,
-    requiretls: false,
+    requiretls,
     optOut: { requested: false, refusals: [] },
     acceptedAt: Date.now(),
     source: { ip: connection.remote.ip, ...(typeof user === 'string' ? { user } : {}) },
@@ -85,12 +105,13 @@ async function judgeOptOut(
     aclListed: connection.results.get('relay')?.pass?.includes('acl') ?? false,
     mailFrom: notes.sender,
   }
+    requiretls: notes.requiretls,
   const inspection = await inspect(await messageOf(transaction), submission, settings, runtime.clock)
   const { verdict } = inspection
   tellVerdict(runtime, notes, verdict)
   if (verdict.granted && verdict.by !== null) {
     if (enforce) stripTag(transaction, inspection)
-    decisions.set(transaction, {
+    goOn(runtime, transaction, {
       notes: { ...notes, category: 1, grant: { by: verdict.by }, optOut: { requested: true, refusals: [] } },
       digestAtVerdict: contentDigest(await messageOf(transaction)),
       reportedInstead: false,
@@ -111,7 +132,7 @@ async function refuse(
 ): Promise<HookResult> {
   const { override } = runtime.settings()
   if (!enforce || override.refused === 'enforce') {
-    decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
+    goOn(runtime, transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
   const codes = [...new Set(refusals.map((refusal) => refusal.code))].join(', ')

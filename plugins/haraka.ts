@@ -260,6 +260,8 @@ export interface HarakaModules {
   /** Haraka's own address class: `instanceof` fails across copies of the package, so ours would not do. */
   Address: new (address: unknown) => HarakaAddress
   Notes: new (notes?: unknown) => Notes
+  /** `haraka-dsn`: what `respond()` takes as a reply with a code of its own. */
+  DSN: { create(code: number, text: string, subject: number, detail: number): unknown }
 }
 
 /** @throws whatever `require` throws when a module is not where Haraka 3.3 has it */
@@ -276,6 +278,7 @@ export function harakaModules(plugin: HarakaPlugin): HarakaModules {
     HMailItem,
     Address,
     Notes: requireOfHaraka('haraka-notes') as HarakaModules['Notes'],
+    DSN: requireOfHaraka('haraka-dsn') as HarakaModules['DSN'],
     queue: plugin.haraka_require('outbound/queue'),
     queueFile: plugin.haraka_require('outbound/qfile'),
     outboundConfig: plugin.haraka_require('outbound/config'),

@@ -22,6 +22,7 @@ import {
 } from './haraka'
 import { comeBack, idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
+import { keepRequiretlsHere, offerRequiretls } from './requiretls'
 import { instanceDirectory, openRuntime, type Runtime } from './runtime'
 import { checkHaraka, checkInstance, checkNeighbours } from './startup-check'
 import { queueOutboundResponder } from './submission'
@@ -109,8 +110,10 @@ export function register(this: HarakaPlugin): void {
   this.timeout = (GATE_DEADLINE + 10_000) / 1000
   this.register_hook('init_master', 'init_master')
   this.register_hook('init_child', 'init_child')
+  this.register_hook('capabilities', 'capabilities', 100)
   this.register_hook('mail', 'mail_parameters', -100)
   this.register_hook('rcpt', 'rcpt_parameters', -100)
+  this.register_hook('queue', 'inbound', -100)
   this.register_hook('queue_outbound', 'gate', -100)
   this.register_hook('pre_send_trans_email', 'seal', 100)
 
@@ -216,13 +219,30 @@ export const init_child = guard(
 )
 
 export const mail_parameters = guard(
-  { hook: 'mail', deadline: HOOK_DEADLINE, onFailure: [], report },
-  (connection: Connection, params: [HarakaAddress, Record<string, string>?]) => keepMailParameters(connection, params),
+  {
+    hook: 'mail',
+    deadline: HOOK_DEADLINE,
+    onFailure: [CODE.denysoft, '4.3.0 the command cannot be looked at now, try again later'],
+    report,
+  },
+  (connection: Connection, params: [HarakaAddress, Record<string, string | null>?]) =>
+    keepMailParameters(current().haraka, connection, params),
+)
+
+export const capabilities = guard(
+  { hook: 'capabilities', deadline: HOOK_DEADLINE, onFailure: [], report },
+  (connection: Connection) => offerRequiretls(connection),
+)
+
+export const inbound = guard(
+  { hook: 'queue', deadline: HOOK_DEADLINE, onFailure: [CODE.denysoft, '4.3.0 try again later'], report },
+  (connection: Connection) => keepRequiretlsHere(current().haraka, connection),
 )
 
 export const rcpt_parameters = guard(
   { hook: 'rcpt', deadline: HOOK_DEADLINE, onFailure: [], report },
-  (connection: Connection, params: [HarakaAddress, Record<string, string>?]) => keepRcptParameters(connection, params),
+  (connection: Connection, params: [HarakaAddress, Record<string, string | null>?]) =>
+    keepRcptParameters(connection, params),
 )
 
 const gateHook = guard(

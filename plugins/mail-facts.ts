@@ -72,13 +72,18 @@ export async function examine(item: HMailItem, todo: Todo, sealKey: Buffer): Pro
     sealProblem: check.ok ? null : { reason: check.reason, detail: check.detail },
     kind: notes?.kind ?? 'mail',
     grant: notes?.grant ?? null,
-    requiretls: notes?.requiretls ?? false,
+    // a record that proves nothing can grant nothing; that it asks for more is believed all the same
+    requiretls: notes?.requiretls ?? claims(claimed).requiretls === true,
   }
 }
+/** What a record says before anything of it is checked. */
+function claims(claimed: unknown): { grant?: unknown; requiretls?: unknown } {
+  return typeof claimed === 'object' && claimed !== null ? claimed : {}
+}
+
 
 function claimsProtection(claimed: unknown): boolean {
-  if (typeof claimed !== 'object' || claimed === null) return false
-  const { grant, requiretls } = claimed as Partial<SecureMailNotes>
+  const { grant, requiretls } = claims(claimed)
   return (grant !== null && grant !== undefined) || requiretls === true
 }
 

@@ -77,8 +77,9 @@ function answer(
 }
 
 function tellAccepted(runtime: Runtime, transaction: Transaction, connection: Connection): void {
-  const notes = decisionOn(transaction)?.notes
-  if (notes === undefined) return
+  const decision = decisionOn(transaction)
+  if (decision === undefined) return
+  const { notes, tlsRequired } = decision
   runtime.audit.tell({
     action: 'message-accepted',
     message: 'accepted and queued',
@@ -93,7 +94,11 @@ function tellAccepted(runtime: Runtime, transaction: Transaction, connection: Co
       port: connection.remote.port,
       ...(notes.source?.user === undefined ? {} : { user: notes.source.user }),
     },
-    extra: { bytes: transaction.data_bytes },
+    extra: {
+      bytes: transaction.data_bytes,
+      ...(notes.requiretls ? { requiretls: true } : {}),
+      ...(tlsRequired === undefined ? {} : { tls_required: tlsRequired }),
+    },
   })
 }
 
