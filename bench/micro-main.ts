@@ -64,6 +64,7 @@ const inputs = (map: PolicyMap): PolicyInputs[] =>
     overrideMode: 'opportunistic',
     grant: null,
     requiretls: false,
+    nullSender: false,
     mtaSts: { state: 'absent' },
     dane: true,
     kind: 'mail',

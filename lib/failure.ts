@@ -138,6 +138,6 @@ export function isPermanent(failure: Failure): boolean {
 }
 
 /** Is this a verdict on transport security (as against "server not reachable", "no such mailbox")? */
-export function isTlsFailure(failure: Failure): boolean {
+export function isTlsFailure(failure: Pick<Failure, 'resultType'>): boolean {
   return TLS_RESULT_TYPES.has(failure.resultType)
 }

@@ -74,6 +74,7 @@ function inputsFor(runtime: Runtime, facts: MailFacts, recipient: string, route:
     overrideMode: settings.override.mode,
     grant: facts.grant,
     requiretls: facts.requiretls,
+    nullSender: facts.sender === '',
     dane: settings.tls.dane,
     kind: facts.kind,
     now: runtime.clock.now(),

@@ -8,6 +8,10 @@ import type { CommonOptions, Io, RegisterCommand } from '../io'
 import { throughDns, type Connect } from '../look-ups'
 import { fail, readRecipient, readyInstance } from '../ready'
 
+interface PolicyOptions extends CommonOptions {
+  requiretls?: boolean
+}
+
 /** Adds `policy`. */
 export const registerPolicy: RegisterCommand = policyWith(throughDns, systemClock)
 
@@ -19,12 +23,13 @@ export function policyWith(connect: Connect, clock: Clock): RegisterCommand {
       .description('which protection applies to a recipient and why, and MX by MX what would happen')
       .argument('<recipient...>', 'mail addresses or domains')
       .option('--json', 'print one line of JSON per recipient')
+      .option('--requiretls', 'as for a mail that asks for TLS at every hop (RFC 8689)')
       .addHelpText(
         'after',
         '\nDNS and the policy host of MTA-STS are asked; no mail server is connected to.\nExit code: 0 would be delivered, 1 would not, 2 wrong call or configuration.',
       )
       .action(async (recipients: string[], _options: unknown, command: Command) => {
-        const options = command.optsWithGlobals<CommonOptions>()
+        const options = command.optsWithGlobals<PolicyOptions>()
         const read = readRecipients(recipients, io)
         if (read === undefined) return
         const ready = readyInstance(options, clock)
@@ -51,7 +56,7 @@ function readRecipients(given: readonly string[], io: Io): string[] | undefined 
 async function answer(
   recipients: readonly string[],
   settings: Settings,
-  options: CommonOptions,
+  options: PolicyOptions,
   io: Io,
   connect: Connect,
   clock: Clock,
@@ -59,7 +64,9 @@ async function answer(
   const { lookUps, close } = connect(settings)
   try {
     for (const recipient of recipients) {
-      const findings = await lookUp(settings, recipient, lookUps, clock.now())
+      const findings = await lookUp(settings, recipient, lookUps, clock.now(), {
+        requiretls: options.requiretls === true,
+      })
       const report = explainFindings(findings)
       if (!report.deliver) io.exitCode = 1
       if (options.json === true) io.out(`${JSON.stringify(report)}\n`)

@@ -94,7 +94,10 @@ function monitored(inputs: PolicyInputs, own: Own): Requirement {
 /** What the sender asked for: the opt-out, and REQUIRETLS, which beats it (RFC 8689 section 4.1). */
 function withSender(inputs: PolicyInputs, own: Own, base: Requirement): Requirement {
   const lowered = underGrant(inputs, own, base)
-  return inputs.requiretls ? underRequiretls(inputs, lowered) : lowered
+  if (!inputs.requiretls) return lowered
+  const required = underRequiretls(inputs, lowered)
+  // RFC 8689 sections 4.2.1 and 5: a report asks for REQUIRETLS as well, but is not discarded where that cannot be had
+  return inputs.nullSender ? { ...required, otherwise: lowered } : required
 }
 
 function requirement(
@@ -216,7 +219,8 @@ function underGrant(inputs: PolicyInputs, own: Own, base: Requirement): Requirem
   if (inputs.requiretls) return base
   // a `none` row is there because TLS does not work there at all: an opt-out never asks for more than the row
   if (own.row?.level === 'none') return own.required
-  const level = inputs.overrideMode === 'plaintext' ? 'none' : 'may'
+  // RFC 8689 section 4.2.2: who sends "TLS-Required: No" is still given TLS where it can be had
+  const level = inputs.overrideMode === 'plaintext' && inputs.grant.by === 'subject-tag' ? 'none' : 'may'
   const asked = inputs.grant.by === 'subject-tag' ? 'the tag in the subject' : 'TLS-Required: No'
   const { minVersion, servername, rule } = own.required
   // RFC 8689 section 4.2.2: the recipient's published policy is waived as well

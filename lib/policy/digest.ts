@@ -40,8 +40,10 @@ export function groupRecipients(decided: readonly Decided[]): RecipientGroup[] {
   for (const member of decided) {
     const { recipient, requirement } = member
     const digest = requirementDigest(requirement)
-    // in monitor mode also by what enforcing would have asked for, so that the record is right for each
-    const key = requirement.enforced === undefined ? digest : `${digest} ${requirementDigest(requirement.enforced)}`
+    // also by what enforcing would ask for in monitor mode, so that the record is right for each, and by what comes next
+    const key = [requirement, requirement.enforced, requirement.otherwise]
+      .map((one) => (one === undefined ? '' : requirementDigest(one)))
+      .join(' ')
     const group = groups.get(key)
     if (group === undefined) {
       groups.set(key, { digest, requirement, recipients: [recipient], members: [member] })

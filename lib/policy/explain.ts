@@ -8,6 +8,7 @@ import { decide } from './decide'
 import { axesOf, forHost, usesDane, wantsTlsa } from './for-host'
 import { isInternalDomain } from './internal'
 import { domainOf, matchesStsPatterns } from './names'
+import { requiretlsCode } from './requiretls'
 import type { HostInputs, HostRequirement, Level, PolicyInputs, Requirement, TlsaState } from './types'
 
 /** Everything that was looked up for one recipient. */
@@ -44,6 +45,8 @@ export interface PolicyReport {
   match: readonly string[]
   rule?: Requirement['rule']
   wouldRequire?: Level
+  /** The mail would ask for REQUIRETLS (RFC 8689): MX hosts that do not offer it are only found out by connecting. */
+  requiretls?: true
   dane: { enabled: boolean; applies: boolean; lookedUp: boolean; hosts: number }
   mtaSts: {
     enabled: boolean
@@ -85,7 +88,7 @@ export function explainFindings(findings: Findings): PolicyReport {
   const { inputs } = findings
   const requirement = decide(inputs)
   const mx = findings.hosts.map((host) => explainHost(findings, requirement, host))
-  const verdict = verdictOf(findings.mx, mx)
+  const verdict = verdictOf(findings.mx, mx, requirement.requiretls)
   return {
     recipient: inputs.recipient,
     level: requirement.level,
@@ -96,6 +99,7 @@ export function explainFindings(findings: Findings): PolicyReport {
     match: [...requirement.names, ...requirement.fingerprints],
     ...(requirement.rule === undefined ? {} : { rule: requirement.rule }),
     ...(requirement.enforced === undefined ? {} : { wouldRequire: requirement.enforced.level }),
+    ...(requirement.requiretls ? { requiretls: true as const } : {}),
     dane: daneOf(findings, requirement, mx),
     mtaSts: mtaStsOf(findings),
     mx,
@@ -151,7 +155,11 @@ export function hindranceOf({ addresses, ownHost }: HostFindings): { why: string
   }
 }
 
-function verdictOf(mx: MxAnswer, hosts: readonly MxReport[]): { deliver: boolean; verdict: string } {
+function verdictOf(
+  mx: MxAnswer,
+  hosts: readonly MxReport[],
+  requiretls: boolean,
+): { deliver: boolean; verdict: string } {
   const no = (verdict: string) => ({ deliver: false, verdict })
   switch (mx.kind) {
     case 'null-mx':
@@ -166,8 +174,16 @@ function verdictOf(mx: MxAnswer, hosts: readonly MxReport[]): { deliver: boolean
       return no('waits in the queue: unknown kind of DNS answer')
   }
   const first = hosts.find((host) => host.usable)
+  const final = first === undefined && requiretls ? finalCode(hosts) : undefined
+  if (final !== undefined) return no(`reported to its sender at once (${final}): no MX host can meet REQUIRETLS`)
   if (first === undefined) return no('waits in the queue, then is reported to its sender: no MX host can be used')
   return { deliver: true, verdict: `delivered if a server meets this; ${first.host} is tried first` }
+}
+
+/** Where REQUIRETLS cannot be met by any host; one that might still meet it later keeps the mail waiting. */
+function finalCode(hosts: readonly MxReport[]): string | undefined {
+  const codes = hosts.map(({ resultType }) => (resultType === undefined ? undefined : requiretlsCode({ resultType })))
+  return codes.every((code) => code?.startsWith('5.')) ? codes[0] : undefined
 }
 
 function daneOf({ inputs, lookedUp }: Findings, requirement: Requirement, mx: readonly MxReport[]) {
@@ -223,7 +239,8 @@ function sourcesOf(findings: Findings): PolicyReport['sources'] {
       source: 'mode',
       says: inputs.mode === 'monitor' ? 'monitor: default and published policy are not enforced' : 'enforce',
     },
-    { source: 'opt-out', says: optOutSays(inputs) },
+    { source: 'opt-out', says: inputs.requiretls ? 'ignored: REQUIRETLS beats it' : optOutSays(inputs) },
+    ...(inputs.requiretls ? [{ source: 'REQUIRETLS', says: 'asked for: every host is held to it, to the last' }] : []),
   ]
 }
 

@@ -2,6 +2,7 @@
 export { decide } from './decide'
 export { axesOf, forHost } from './for-host'
 export { groupRecipients, requirementDigest, type Decided, type RecipientGroup } from './digest'
+export { requiretlsCode } from './requiretls'
 export { tlsToken } from './tls-token'
 export { atLeastLevel, compareStrength, type Comparison } from './strength'
 export { isInternalDomain } from './internal'

@@ -23,12 +23,14 @@ export interface LookUps {
 /**
  * @param recipient `local@domain`, domain in A-labels, lower case; an empty local part stands for nobody in particular
  * @param now milliseconds
+ * @param asked what the mail itself would ask for
  */
 export async function lookUp(
   settings: Pick<Settings, 'main' | 'tls' | 'override' | 'delivery' | 'map'>,
   recipient: string,
   lookUps: LookUps,
   now: number,
+  asked: { requiretls?: boolean } = {},
 ): Promise<Findings> {
   const domain = domainOf(recipient)
   const { published } = lookUps
@@ -46,7 +48,8 @@ export async function lookUp(
     mode: settings.main.mode,
     overrideMode: settings.override.mode,
     grant: null,
-    requiretls: false,
+    requiretls: asked.requiretls ?? false,
+    nullSender: false,
     mtaSts,
     dane: settings.tls.dane,
     kind: 'mail',

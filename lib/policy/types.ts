@@ -90,7 +90,10 @@ export interface PolicyInputs {
   mode: 'enforce' | 'monitor'
   overrideMode: 'opportunistic' | 'plaintext'
   grant: Grant | null
+  /** REQUIRETLS was given on MAIL FROM (RFC 8689). */
   requiretls: boolean
+  /** The envelope sender is empty: a report of ours, or one that is relayed. */
+  nullSender: boolean
   mtaSts: MtaStsState
   /** `tls.dane`: may usable TLSA records raise the default? */
   dane: boolean
@@ -123,6 +126,11 @@ export interface Requirement {
   overrideForbidden: boolean
   /** mode=monitor: what enforcing would have asked for, when it differs. */
   enforced?: Requirement
+  /**
+   * RFC 8689 section 5: what is required where no host meets REQUIRETLS. Only for mail from the null sender, which must
+   * not be lost for want of it; everybody else's is reported.
+   */
+  otherwise?: Requirement
 }
 
 /** TLSA look-up of one MX host (RFC 7672); issue 3 fills it, `absent` until then. */

@@ -48,6 +48,9 @@ const ZONE = {
     secure: true,
   },
   'TLSA _25._tcp.mx2.dane.example': { error: 'servfail' },
+  'MX plain.example': { records: [{ preference: 10, exchange: 'mx.plain.example' }] },
+  'A mx.plain.example': { records: ['192.0.2.9'] },
+  'AAAA mx.plain.example': { kind: 'nodata' },
   'MX null.example': { records: [{ preference: 0, exchange: '' }] },
   'MX broken.example': { error: 'timeout' },
   'MX here.example': { records: [{ preference: 0, exchange: 'me.here.example' }] },
@@ -160,6 +163,22 @@ describe('secure-mail policy', () => {
       /mx1\.dane\.example: 1 usable TLSA record at mx1\.dane\.example; mx2\.dane\.example: the look-up failed/,
     )
     assert.match(out, /mx3\.dane\.example: not secured by DNSSEC/)
+  })
+
+  it('--requiretls: what would happen to a mail that asks for it (RFC 8689 section 4.2.1)', async () => {
+    const { reports, code } = await report('--requiretls', 'good.example', 'plain.example')
+    assert.equal(code, 1)
+    assert.deepEqual(
+      reports.map(({ requiretls, source, auth, deliver, mx }) => [requiretls, source, auth, deliver, mx[0]?.resultType]),
+      [
+        [true, 'requiretls', 'pkix', true, undefined],
+        [true, 'requiretls', 'pkix', false, 'requiretls-not-supported'],
+      ],
+    )
+    const { out } = await call('--requiretls', 'plain.example')
+    assert.match(out, /reported to its sender at once \(5\.7\.30\)/)
+    const plain = await report('plain.example')
+    assert.deepEqual([plain.code, plain.reports[0]?.requiretls], [0, undefined])
   })
 
   it('no TLSA query where a row stands alone', async () => {

@@ -178,6 +178,7 @@ const TABLE: Row[] = [
   ['grant, opportunistic', { grant: TAG }, 'may', 'override'],
   ['grant, plaintext', { grant: TAG, overrideMode: 'plaintext' }, 'none', 'override'],
   ['grant by header', { grant: HEADER }, 'may', 'override'],
+  ['grant by header, plaintext (RFC 8689 4.2.2)', { grant: HEADER, overrideMode: 'plaintext' }, 'may', 'override'],
   ['grant waives STS (RFC 8689 4.2.2)', { grant: TAG, mtaSts: STS }, 'may', 'override'],
   ['grant over row encrypt', { grant: TAG, map: rowOf('encrypt') }, 'may', 'override'],
   ['grant over row may, plaintext', { grant: TAG, map: rowOf('may'), overrideMode: 'plaintext' }, 'none', 'override'],
@@ -325,6 +326,24 @@ describe('policy: decide', () => {
       note: 'agreed with Bo',
     })
   })
+
+  const OTHERWISE: [string, Partial<PolicyInputs>, string | undefined][] = [
+    ['mail', { requiretls: true }, undefined],
+    ['report to the outside', { requiretls: true, nullSender: true, kind: 'report' }, 'encrypt default'],
+    ['report to the inside', { ...INTERNAL, requiretls: true, nullSender: true, kind: 'report' }, 'may internal'],
+    ['report, row', { requiretls: true, nullSender: true, kind: 'report', map: rowOf('secure') }, 'secure map'],
+    ['relayed report, STS', { requiretls: true, nullSender: true, mtaSts: STS }, 'verify mta-sts'],
+    ['report, monitor', { requiretls: true, nullSender: true, mode: 'monitor' }, 'may default'],
+    ['null sender without REQUIRETLS', { nullSender: true }, undefined],
+    ['local', { ...LOCAL, requiretls: true, nullSender: true }, undefined],
+  ]
+  for (const [what, given, otherwise] of OTHERWISE) {
+    it(`where REQUIRETLS cannot be met (RFC 8689 5), ${what}: ${otherwise ?? 'nothing else'}`, () => {
+      const got = decide(inputs(given)).otherwise
+      assert.equal(got && `${got.level} ${got.source}`, otherwise)
+      assert.notEqual(got?.requiretls, true)
+    })
+  }
 
   const NAMES: [string, Partial<PolicyInputs>, readonly string[]][] = [
     ['secure: the recipient domain, as Postfix', { map: rowOf('secure') }, ['example.org', '.example.org']],

@@ -34,6 +34,7 @@ export function inputs(more: Partial<PolicyInputs> = {}): PolicyInputs {
     overrideMode: 'opportunistic',
     grant: null,
     requiretls: false,
+    nullSender: false,
     mtaSts: { state: 'absent' },
     dane: true,
     kind: 'mail',

@@ -55,6 +55,7 @@ const anyInputs: fc.Arbitrary<PolicyInputs> = fc.record({
   overrideMode: fc.constantFrom('opportunistic', 'plaintext'),
   grant: fc.constantFrom(null, { by: 'subject-tag' }, { by: 'tls-required-no' }),
   requiretls: fc.boolean(),
+  nullSender: fc.boolean(),
   mtaSts: fc.constantFrom<MtaStsState[]>(
     { state: 'absent' },
     STS,
@@ -127,7 +128,8 @@ describe('policy: properties', () => {
         if (given.requiretls && !isException(given)) assert.equal(got.requiretls, true)
         if (got.source === 'override') {
           assert.notEqual(given.grant, null)
-          assert.equal(got.level, given.overrideMode === 'plaintext' ? 'none' : 'may')
+          const plaintext = given.overrideMode === 'plaintext' && given.grant?.by === 'subject-tag'
+          assert.equal(got.level, plaintext ? 'none' : 'may')
         }
         if (got.overrideForbidden) assert.notEqual(got.source, 'override')
       }),
