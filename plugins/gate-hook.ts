@@ -15,11 +15,11 @@ import { dsnParameters } from './envelope-hooks'
 import type { HookResult } from './guard'
 import { asciiDomain, envelopeAddress, NOTES_KEY } from './mail-facts'
 import { redeemReport } from './report-pass'
-import type { Runtime } from './runtime'
 import { requiretlsOf } from './requiretls'
+import type { Runtime } from './runtime'
 import { replaceSubject } from './subject-edit'
-
 import { settleTlsRequired, type TlsRequiredFate } from './tls-required-edit'
+
 /** What the gate said about a transaction; without an entry nothing is queued. */
 export interface GateDecision {
   /** Ready to be sealed. */
@@ -28,9 +28,9 @@ export interface GateDecision {
   digestAtVerdict: string | null
   /** The mail is dealt with: the sender's report is queued, nothing else is to be. */
   reportedInstead: boolean
-}
   /** What became of the header field TLS-Required; absent = there is none, or the mail does not go outside. */
   tlsRequired?: TlsRequiredFate
+}
 
 const decisions = new WeakMap<Transaction, GateDecision>()
 
@@ -57,11 +57,11 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
     decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
-  return await judgeOptOut(runtime, connection, transaction, notes)
   if (quickLook(transaction.header.header_list, settings, requiretls).by === null) {
     goOn(runtime, transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
+  return await judgeOptOut(runtime, connection, transaction, notes)
 }
 
 /** The mail is to be queued: see to the header field that other servers would obey, and remember the verdict. */
@@ -104,8 +104,8 @@ async function judgeOptOut(
     authenticated: typeof connection.notes.auth_user === 'string' && connection.notes.auth_user !== '',
     aclListed: connection.results.get('relay')?.pass?.includes('acl') ?? false,
     mailFrom: notes.sender,
-  }
     requiretls: notes.requiretls,
+  }
   const inspection = await inspect(await messageOf(transaction), submission, settings, runtime.clock)
   const { verdict } = inspection
   tellVerdict(runtime, notes, verdict)

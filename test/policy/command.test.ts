@@ -169,7 +169,13 @@ describe('secure-mail policy', () => {
     const { reports, code } = await report('--requiretls', 'good.example', 'plain.example')
     assert.equal(code, 1)
     assert.deepEqual(
-      reports.map(({ requiretls, source, auth, deliver, mx }) => [requiretls, source, auth, deliver, mx[0]?.resultType]),
+      reports.map(({ requiretls, source, auth, deliver, mx }) => [
+        requiretls,
+        source,
+        auth,
+        deliver,
+        mx[0]?.resultType,
+      ]),
       [
         [true, 'requiretls', 'pkix', true, undefined],
         [true, 'requiretls', 'pkix', false, 'requiretls-not-supported'],
