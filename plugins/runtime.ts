@@ -130,6 +130,8 @@ export async function openRuntime(
     forHost,
     clock,
     heloName: () => hostname,
+    // a single process with a store of its own is alone
+    ...(settings().store.engine === 'lmdb' && options.label === ALONE ? {} : { sharedWith: store }),
     log: (level, message) => (level === 'error' ? plugin.logerror(message) : plugin.logdebug(message)),
   })
 
@@ -201,9 +203,12 @@ export async function openRuntime(
   return { ...partial, reporter: createReporter(haraka, partial) }
 }
 
+/** Label of a process that has no neighbours on this machine. */
+const ALONE = 'main'
+
 /** Of several processes one does what needs to be done only once. */
 function isFirst(label: string): boolean {
-  return label === 'main' || label === 'w1'
+  return label === ALONE || label === 'w1'
 }
 
 /** How often expired entries are removed from the store, in milliseconds. */

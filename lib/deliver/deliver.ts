@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Settings } from '../config/settings'
 import { isPermanent, isTlsFailure, type Failure } from '../failure'
+import type { Requirement } from '../policy/types'
 import { ChannelError } from './channel'
 import { createContexts, type Contexts } from './contexts'
 import { unsafeAddress, unsafeAddressFailure } from './envelope'
@@ -9,18 +10,21 @@ import {
   abortedFailure,
   at,
   channelFailure,
+  countedUnder,
   DeliveryStop,
   describe,
   HostTrouble,
   localFailure,
   mostTelling,
 } from './failures'
-import { createLimiter, type Limiter, type Release } from './limiter'
+import { createLimiter, MAX_RUNNING, type Limiter, type Release } from './limiter'
 import { heldAgainst } from './monitor'
+import { createOpenSockets, type OpenSockets } from './open-sockets'
 import { createPool, type Pool, type PoolLimits } from './pool'
 import { connectionKey } from './pool-key'
 import { hops, type Target } from './route'
 import { clearTextRetry, continueSession, openSession, quit, type Session, type SessionDeps } from './session'
+import { createShares, type Shares } from './shares'
 import { transact } from './transaction'
 import type { Deliverer, DelivererDeps, DeliveryRequest, DeliveryResult, HostAttempt, RecipientOutcome } from './types'
 
@@ -34,6 +38,9 @@ interface Shared {
   limiter: Limiter
   contexts: Contexts
   pool: Pool
+  sockets: OpenSockets
+  /** Where other processes deliver, too. */
+  shares?: Shares
   /** Those of the last delivery. */
   settings?: Settings
 }
@@ -44,15 +51,36 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     const { idle, messagesPerConnection: messages } = deps.settings().delivery
     return { idle, messages }
   }
+  const sockets = createOpenSockets()
+  const pool = createPool(poolLimits, () => deps.clock.now())
+  const shares = deps.sharedWith === undefined ? undefined : shareBy(deps.sharedWith)
+  const limiter =
+    shares === undefined ? createLimiter() : createLimiter(MAX_RUNNING, (key, wanted) => shares.places(key, wanted))
   const shared: Shared = {
-    limiter: createLimiter(),
+    limiter,
     contexts: createContexts(deps.clock),
-    pool: createPool(poolLimits, () => deps.clock.now()),
+    pool,
+    sockets,
+    ...(shares === undefined ? {} : { shares }),
   }
   const running = new Set<Promise<unknown>>()
   const stops = new Set<AbortController>()
   const listened = new WeakMap<AbortSignal, Set<AbortController>>()
   let closed = false
+
+  function shareBy(store: NonNullable<DelivererDeps['sharedWith']>): Shares {
+    return createShares({
+      store,
+      clock: deps.clock,
+      limit: () => deps.settings().delivery.connectionsPerDestination,
+      use: (key) => ({ used: Math.max(limiter.running(key), sockets.count(key)), want: limiter.demand(key) }),
+      onChange(key) {
+        pool.shrink(key, mostSockets(key, shared, deps) - limiter.running(key))
+        limiter.admit(key)
+      },
+      log: (message) => deps.log('debug', message),
+    })
+  }
 
   /** Many deliveries share a signal, and an EventTarget looks through all its listeners for each new one: it gets one. */
   function listen(signal: AbortSignal): Set<AbortController> {
@@ -101,7 +129,8 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       closed = true
       for (const stop of stops) stop.abort()
       while (running.size > 0) await Promise.allSettled(running)
-      await shared.pool.close()
+      await pool.close()
+      await shares?.close()
     },
   }
 }
@@ -114,6 +143,8 @@ class Delivery {
   readonly #goodbyes: Promise<void>[] = []
   /** mode=monitor: hosts that took the mail, by recipient. */
   readonly #monitored = new Map<string, Promise<Failure | undefined>>()
+  /** What is required of the hosts that are being tried. */
+  #under: Requirement
   #release: Release | undefined
   /** Connections tried, and whether one of them stood. */
   #connections = 0
@@ -125,7 +156,9 @@ class Delivery {
     readonly deps: DelivererDeps,
     readonly shared: Shared,
     readonly signal: AbortSignal,
-  ) {}
+  ) {
+    this.#under = request.requirement
+  }
 
   /** Until every recipient has an outcome. Never rejects. */
   async run(): Promise<void> {
@@ -185,7 +218,7 @@ class Delivery {
   /** Exactly one outcome per recipient: a second one is not taken. */
   async #settle(outcome: RecipientOutcome): Promise<void> {
     if (this.#outcomes.has(outcome.recipient)) return
-    this.#outcomes.set(outcome.recipient, outcome)
+    this.#outcomes.set(outcome.recipient, this.#marked(outcome))
     try {
       await this.request.onOutcome(outcome)
     } catch (error) {
@@ -225,8 +258,23 @@ class Delivery {
       clock: deps.clock,
       signal,
       part: (channel) => this.#goodbyes.push(quit(channel)),
-      ...(deps.connect ? { connect: deps.connect } : {}),
+      connect: this.shared.sockets.counted(destination(request), deps.connect),
     }
+    const failure = await this.#eachHost(sessionDeps)
+    const { otherwise } = request.requirement
+    // RFC 8689 section 5: a report is not discarded because nobody offers REQUIRETLS on its way
+    if (failure === undefined || otherwise === undefined || !this.#failures.some(isTlsFailure)) return failure
+    this.#under = otherwise
+    this.#failures.length = 0
+    return await this.#eachHost(sessionDeps)
+  }
+
+  /** Host by host under `#under`. @returns as `#everyHost` */
+  async #eachHost(sessionDeps: SessionDeps): Promise<Failure | undefined> {
+    const { deps } = this
+    const { settings } = sessionDeps
+    const request = { ...this.request, requirement: this.#under }
+    let tried = 0
     for await (const hop of hops(request, { ...deps, settings, resolver: deps.resolver() })) {
       if (this.#stopped()) return abortedFailure()
       if (hop.kind === 'dead') {
@@ -234,7 +282,8 @@ class Delivery {
         continue
       }
       this.#connections += 1
-      if (this.#connections > MAX_CONNECTIONS) break
+      tried += 1
+      if (tried > MAX_CONNECTIONS) break
       if (!(await this.#overOpenConnection(hop.target, sessionDeps))) await this.#oneAddress(hop.target, sessionDeps)
       if (this.#open().length === 0) return undefined
       if (this.#stopped()) return abortedFailure()
@@ -245,9 +294,7 @@ class Delivery {
   /** One address; under `may` a second time in clear text when TLS fails. */
   async #oneAddress(target: Target, sessionDeps: SessionDeps): Promise<void> {
     try {
-      const key = destination(this.request)
-      const { connectionsPerDestination } = sessionDeps.settings.delivery
-      this.shared.pool.shrink(key, connectionsPerDestination - this.shared.limiter.running(key))
+      await this.#room()
       const session = await openSession(target, sessionDeps)
       this.#reached = true
       await this.#converse(session, sessionDeps)
@@ -256,6 +303,21 @@ class Delivery {
       this.#note(at(error.failure, { mx: target.host, address: target.address, port: target.port }))
       const retry = this.#stopped() ? undefined : clearTextRetry(target, error)
       if (retry) await this.#oneAddress(retry, sessionDeps)
+    }
+  }
+
+  /**
+   * Until one more connection stays within the limit: what rests beyond it is closed, and what is being closed counts
+   * until the server sees it closed.
+   */
+  async #room(): Promise<void> {
+    const key = destination(this.request)
+    const { limiter, pool, sockets } = this.shared
+    for (;;) {
+      const most = mostSockets(key, this.shared, this.deps)
+      pool.shrink(key, most - limiter.running(key))
+      if (sockets.count(key) < most || this.#stopped()) return
+      await sockets.oneClosed(key, this.signal)
     }
   }
 
@@ -337,11 +399,21 @@ class Delivery {
     }
   }
 
+  #tried(attempt: HostAttempt): void {
+    this.#attempts.push(this.#marked(attempt))
+  }
+
+  /** What happens under `Requirement.otherwise` says so. */
+  #marked<T extends { otherwise?: true }>(one: T): T {
+    return this.#under === this.request.requirement ? one : { ...one, otherwise: true }
+  }
+
   /** A host (or address) that could not be used. */
-  #note(failure: Failure): void {
+  #note(given: Failure): void {
+    const failure = countedUnder(this.#under, given)
     this.#failures.push(failure)
     const { mx, address, port, tls } = failure
-    this.#attempts.push({
+    this.#tried({
       host: mx ?? this.request.domain,
       ...(address === undefined ? {} : { address }),
       ...(port === undefined ? {} : { port }),
@@ -369,7 +441,7 @@ class Delivery {
     const { host, address, port } = session.target
     const ok = settled.some((outcome) => outcome.result === 'delivered')
     const failure = settled.flatMap((outcome) => (outcome.result === 'delivered' ? [] : [outcome.failure]))[0]
-    this.#attempts.push({
+    this.#tried({
       host,
       address,
       port,
@@ -394,6 +466,14 @@ function tlsOnEveryHost(failures: readonly Failure[]): boolean {
     byHost.set(host, (byHost.get(host) ?? false) || isTlsFailure(failure))
   }
   return [...byHost.values()].every(Boolean)
+}
+
+/** Connections that this process may have at a destination; deliveries under way keep theirs. */
+function mostSockets(key: string, { limiter, shares }: Shared, deps: DelivererDeps): number {
+  const limit = deps.settings().delivery.connectionsPerDestination
+  const running = limiter.running(key)
+  const mine = shares === undefined ? limit : Math.min(limit, shares.places(key, limiter.demand(key)))
+  return Math.max(running, mine)
 }
 
 /** The key of the concurrency limit: the next hop, not the recipient domain, where somebody chose one. */

@@ -22,7 +22,18 @@ export interface Limiter {
   acquire(key: string, limit: () => number, signal: AbortSignal, onWait?: () => void): Promise<Release>
   /** Deliveries to a destination that run now. */
   running(key: string): number
+  /** Deliveries that run, and those that would if places of other processes were free. */
+  demand(key: string): number
+  /** Let in whoever may begin by now: `places` has changed its answer. */
+  admit(key: string): void
 }
+
+/**
+ * Places of this process at a destination, where several processes share its limit.
+ *
+ * @param wanted how many there is use for
+ */
+export type Places = (key: string, wanted: number) => number
 
 /** Deliveries at once, over all destinations. */
 export const MAX_RUNNING = 1000
@@ -41,8 +52,11 @@ interface Destination {
   waiting: Set<Waiting>
 }
 
-/** @returns a limiter that forgets destinations where nothing runs or waits */
-export function createLimiter(maxRunning = MAX_RUNNING): Limiter {
+/**
+ * @param places asked besides the limit and experience; absent = this process is alone
+ * @returns a limiter that forgets destinations where nothing runs or waits
+ */
+export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limiter {
   const destinations = new Map<string, Destination>()
   /** Those who could go on but for the limit over all, in the order in which they get their turn. */
   const starved = new Set<string>()
@@ -55,7 +69,9 @@ export function createLimiter(maxRunning = MAX_RUNNING): Limiter {
       if (destination.running === 0) destinations.delete(key)
       return false
     }
-    if (destination.running >= Math.max(1, Math.min(first.limit(), destination.window))) return false
+    const most = Math.max(1, Math.min(first.limit(), destination.window))
+    if (destination.running >= most) return false
+    if (places !== undefined && destination.running >= places(key, demanded(destination, most))) return false
     if (running >= maxRunning) {
       starved.add(key)
       return false
@@ -65,6 +81,10 @@ export function createLimiter(maxRunning = MAX_RUNNING): Limiter {
     running += 1
     first.start()
     return true
+  }
+
+  function demanded({ running: here, waiting }: Destination, most: number): number {
+    return Math.max(here, Math.min(most, here + waiting.size))
   }
 
   /** Everybody who may begin; with places short, one of each destination in turn. */
@@ -81,6 +101,16 @@ export function createLimiter(maxRunning = MAX_RUNNING): Limiter {
 
   return {
     running: (key) => destinations.get(key)?.running ?? 0,
+    demand(key) {
+      const destination = destinations.get(key)
+      const [first] = destination?.waiting ?? []
+      if (destination === undefined || first === undefined) return destination?.running ?? 0
+      return demanded(destination, Math.max(1, Math.min(first.limit(), destination.window)))
+    },
+    admit(key) {
+      const destination = destinations.get(key)
+      if (destination !== undefined) pump(key, destination)
+    },
     acquire(key, limit, signal, onWait) {
       const destination = destinations.get(key) ?? { running: 0, window: FIRST, waiting: new Set<Waiting>() }
       destinations.set(key, destination)

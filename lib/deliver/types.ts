@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings'
 import type { TlsaQuestion } from '../dns/tlsa'
 import type { HostAddresses, MxAnswer, Resolver } from '../dns/types'
 import type { Failure, TlsFacts } from '../failure'
+import type { Store } from '../store/types'
 import type { HostInputs, HostRequirement, Requirement, TlsaState } from '../policy/types'
 import type { SocketFactory } from './socket'
 
@@ -58,9 +59,12 @@ export interface DeliveryRequest {
 }
 
 /** What happened to one recipient in this attempt. */
-export type RecipientOutcome =
+export type RecipientOutcome = {
+  recipient: string
+  /** Under `Requirement.otherwise`: it was a report, and REQUIRETLS could not be met. */
+  otherwise?: true
+} & (
   | {
-      recipient: string
       result: 'delivered'
       host: string
       address: string
@@ -74,7 +78,6 @@ export type RecipientOutcome =
       wouldFail?: Failure
     }
   | {
-      recipient: string
       result: 'deferred' | 'failed'
       failure: Failure
       /**
@@ -83,6 +86,7 @@ export type RecipientOutcome =
        */
       onEveryHost?: boolean
     }
+)
 
 /** One host that was tried, for the attempt history, the technical block of reports, and TLSRPT. JSON-safe. */
 export interface HostAttempt {
@@ -96,6 +100,8 @@ export interface HostAttempt {
   tls?: TlsFacts
   /** The connection had served another message before: TLS was negotiated and verified then. */
   reused?: true
+  /** As in `RecipientOutcome`. */
+  otherwise?: true
 }
 
 export interface DeliveryResult {
@@ -129,6 +135,8 @@ export interface DelivererDeps {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
   /** `net.connect` or a test's own. */
   connect?: SocketFactory
+  /** Other processes deliver as well: the store through which they divide the connections to a destination. */
+  sharedWith?: Pick<Store, 'update'>
 }
 
 /** The delivery room. */
