@@ -1,66 +1,170 @@
 /** Tables in plain text (CSV, TSV, pipes, and HTML tables after reading): which cell is this, and what heads its column? */
 
-interface Line {
-  start: number
-  end: number
-  /** Index of the line that heads the table this line belongs to; -1 = no table. */
-  head: number
-  delimiter: string
-}
-
 export interface Columns {
   /** Is this stretch the whole of a table's cell, but for blanks and quotes? */
   isCell(start: number, end: number): boolean
-  /** The first cell of the same column; null outside tables and in that cell itself. */
-  heading(at: number): string | null
+  /** Cells above in the same column that may head it, from the top of the table; none outside tables. */
+  headings(at: number): readonly string[]
+  /** The same for all places in one column of one table; null outside tables. */
+  column(at: number): string | null
+}
+
+interface Line {
+  start: number
+  end: number
+  /** Those it holds, in their order of preference. */
+  delimiters: readonly Delimiter[]
+}
+
+/** A run of lines that hold the same delimiter, as far as it was read. */
+interface TextTable {
+  start: number
+  /** Everything up to here (a line's start) is known to belong to it. */
+  known: number
+  delimiter: Delimiter
+  /** Cells of the first lines, by line. */
+  head: string[][] | null
+  /** The column that was counted last. */
+  counted: { line: number; at: number; column: number }
 }
 
 const DELIMITERS = ['\t', ';', '|', ','] as const
+type Delimiter = (typeof DELIMITERS)[number]
+/** A title and a few notes may stand above the line that heads the columns. */
+const HEAD_ROWS = 8
+/** Longest cell that is a heading or a value; what is longer is running text with commas. */
+const CELL_LENGTH = 200
+/** Most characters of a value's cell before and behind it. */
+const BOUND_REACH = 60
+/** Most characters per cell, on average over a line, in a table that commas make. */
+const COMMA_CELL = 32
+/** How much of a line is looked at for delimiters and headings. */
+const LINE_REACH = 20_000
 
-/** Linear over the text as long as the questions come in order of place. */
+/** Nothing is read before it is asked for. Linear over the text as long as the questions come in order of place. */
 export function columnsOf(text: string): Columns {
-  let known: Line[] | null = null
-  const lines = () => (known ??= tableLines(text))
-  const heads = new Map<number, string[]>()
-  let counted = { line: -1, at: 0, column: 0 }
-  const indexAt = (at: number): number => {
-    let low = 0
-    let high = lines().length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if ((lines()[middle]?.start ?? 0) <= at) low = middle
-      else high = middle - 1
+  let table: TextTable | null = null
+  let line: Line = { start: 0, end: -1, delimiters: [] }
+
+  const lineAt = (at: number): Line => {
+    if (at < line.start || at > line.end) {
+      const start = lastLineEnd(text, at - 1) + 1
+      const lf = text.indexOf('\n', at)
+      const end = lf === -1 ? text.length : lf
+      const head = text.slice(start, Math.min(end, start + LINE_REACH))
+      line = { start, end, delimiters: DELIMITERS.filter((delimiter) => isRow(head, delimiter)) }
     }
-    return low
+    return line
   }
-  const columnAt = (index: number, line: Line, at: number): number => {
-    if (counted.line !== index || counted.at > at) counted = { line: index, at: line.start, column: 0 }
-    const column = counted.column + text.slice(counted.at, at).split(line.delimiter).length - 1
-    counted = { line: index, at, column }
+
+  const tableAt = (at: number): TextTable | null => {
+    if (!isBounded(text, at)) return null
+    const { start, delimiters } = lineAt(at)
+    if (table !== null && delimiters.includes(table.delimiter) && reaches(text, table, start)) return table
+    const [delimiter] = delimiters
+    if (delimiter === undefined) return null
+    let top = start
+    while (top > 0) {
+      const above = lastLineEnd(text, top - 2) + 1
+      if (!isRow(text.slice(above, top - 1), delimiter)) break
+      top = above
+    }
+    table = { start: top, known: start, delimiter, head: null, counted: { line: -1, at: 0, column: 0 } }
+    return table
+  }
+
+  const columnAt = (known: TextTable, at: number): number => {
+    const { start } = lineAt(at)
+    const { counted } = known
+    const goOn = counted.line === start && counted.at <= at
+    let column = goOn ? counted.column : 0
+    const before = text.slice(goOn ? counted.at : start, at)
+    for (let next = before.indexOf(known.delimiter); next !== -1; next = before.indexOf(known.delimiter, next + 1)) {
+      column++
+    }
+    known.counted = { line: start, at, column }
     return column
   }
-  const headCells = (index: number, head: Line): string[] => {
-    const cells = heads.get(index) ?? text.slice(head.start, head.end).split(head.delimiter)
-    heads.set(index, cells)
-    return cells
-  }
+
   return {
     isCell(start, end) {
-      const line = lines()[indexAt(start)]
-      if (line === undefined || line.head === -1) return false
-      const before = text.slice(Math.max(line.start, start - 8), start).replace(/["' ]+$/, '')
-      const after = text.slice(end, Math.min(line.end, end + 8)).replace(/^["' ]+/, '')
-      return (before === '' || before.endsWith(line.delimiter)) && (after === '' || after.startsWith(line.delimiter))
+      const known = tableAt(start)
+      if (known === null) return false
+      const { start: first, end: last } = lineAt(start)
+      const before = text.slice(Math.max(first, start - 8), start).replace(/["' ]+$/, '')
+      const after = text.slice(end, Math.min(last, end + 8)).replace(/^["' \r]+/, '')
+      return (before === '' || before.endsWith(known.delimiter)) && (after === '' || after.startsWith(known.delimiter))
     },
-    heading(at) {
-      const index = indexAt(at)
-      const line = lines()[index]
-      if (line === undefined || line.head === -1 || line.head === index) return null
-      const head = lines()[line.head]
-      if (head === undefined) return null
-      return unquoted(headCells(line.head, head)[columnAt(index, line, at)] ?? '')
+    headings(at) {
+      const known = tableAt(at)
+      if (known === null) return []
+      const column = columnAt(known, at)
+      const { start } = lineAt(at)
+      known.head ??= headOf(text, known)
+      const rows = known.start === start ? [] : known.head.slice(0, rowsAbove(text, known.start, start))
+      return rows.map((cells) => unquoted(cells[column] ?? '')).filter((cell) => cell !== '')
+    },
+    column(at) {
+      const known = tableAt(at)
+      return known === null ? null : `${known.start}/${columnAt(known, at)}`
     },
   }
+}
+
+/** Does something end a cell on both sides, not far away? A number in a long stretch is in running text. */
+function isBounded(text: string, at: number): boolean {
+  let from = at
+  while (from > 0 && !isBound(text.charCodeAt(from - 1))) if (--from < at - BOUND_REACH) return false
+  let to = at
+  while (to < text.length && !isBound(text.charCodeAt(to))) if (++to > at + BOUND_REACH) return false
+  return true
+}
+
+function isBound(code: number): boolean {
+  return code === 0x0a || code === 0x09 || code === 0x2c || code === 0x3b || code === 0x7c
+}
+
+/** Commas are in running text as well: there they stand further apart than in a table. */
+function isRow(line: string, delimiter: Delimiter): boolean {
+  const first = line.indexOf(delimiter)
+  if (delimiter !== ',' || first === -1) return first !== -1
+  let commas = 0
+  for (let at = first; at !== -1; at = line.indexOf(delimiter, at + 1)) commas++
+  return (commas + 1) * COMMA_CELL >= line.length
+}
+
+/** Do all lines from what is known of the table down to this one hold its delimiter? Then they are known, too. */
+function reaches(text: string, table: TextTable, start: number): boolean {
+  if (start < table.start) return false
+  while (table.known < start) {
+    const lf = text.indexOf('\n', table.known)
+    if (lf === -1 || !isRow(text.slice(table.known, lf), table.delimiter)) return false
+    table.known = lf + 1
+  }
+  return true
+}
+
+function headOf(text: string, { start, delimiter }: TextTable): string[][] {
+  const rows: string[][] = []
+  for (let at = start; at !== 0 || rows.length === 0; at = text.indexOf('\n', at) + 1) {
+    const lf = text.indexOf('\n', at)
+    const row = text.slice(at, Math.min(lf === -1 ? text.length : lf, at + LINE_REACH))
+    if (!isRow(row, delimiter) || rows.length === HEAD_ROWS) break
+    rows.push(row.split(delimiter).map((cell) => (cell.length > CELL_LENGTH ? '' : cell)))
+    if (lf === -1) break
+  }
+  return rows
+}
+
+/** How many of the head's rows stand above the line that begins here. */
+function rowsAbove(text: string, top: number, start: number): number {
+  let rows = 0
+  for (let at = top; at < start && rows < HEAD_ROWS; rows++) at = text.indexOf('\n', at) + 1
+  return rows
+}
+
+function lastLineEnd(text: string, at: number): number {
+  return at < 0 ? -1 : text.lastIndexOf('\n', at)
 }
 
 function unquoted(cell: string): string {
@@ -68,25 +172,4 @@ function unquoted(cell: string): string {
     .trim()
     .replace(/^(["'])(.*)\1$/s, '$2')
     .trim()
-}
-
-/** Runs of lines that hold the same delimiter are tables; the first line heads them. */
-function tableLines(text: string): Line[] {
-  const lines: Line[] = []
-  let start = 0
-  while (start <= text.length) {
-    const lf = text.indexOf('\n', start)
-    const end = lf === -1 ? text.length : lf
-    const previous = lines.at(-1)
-    const line = text.slice(start, end)
-    if (previous !== undefined && previous.head !== -1 && line.includes(previous.delimiter)) {
-      lines.push({ start, end, head: previous.head, delimiter: previous.delimiter })
-    } else {
-      const delimiter = DELIMITERS.find((one) => line.includes(one)) ?? ''
-      lines.push({ start, end, head: delimiter === '' ? -1 : lines.length, delimiter })
-    }
-    if (lf === -1) break
-    start = lf + 1
-  }
-  return lines
 }

@@ -1,9 +1,11 @@
 /** Where in a text something has the shape of a CPR number. */
+import { DASH, GAP, SPACE } from './char-classes'
 import { cprFacts, type CprFacts } from './cpr-number'
+import type { Spot, Token } from './cpr-spots'
 import type { DigitView } from './digit-view'
 
 export type Separator =
-  'dash' | 'space' | 'zero-width' | 'cell' | 'contiguous' | 'newline' | 'weak' | 'scattered' | 'lost-zero'
+  'dash' | 'space' | 'zero-width' | 'cell' | 'contiguous' | 'newline' | 'weak' | 'scattered' | 'bare'
 
 export interface Candidate {
   /** In the view. */
@@ -19,80 +21,122 @@ export interface Candidate {
 
 export interface Candidates {
   found: Candidate[]
-  /** Ten-digit tokens, whatever they are; and how many of them are written without a separator. */
-  tokens: number
-  contiguous: number
+  /** Tokens of ten digits, whatever they are, with their place in the source. */
+  tokens: Token[]
 }
 
-const DASH = String.raw`\-\u2010-\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\x96\x97\ufffd`
-const SPACE = String.raw`\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000`
 const WEAK = String.raw`./_,:\u00b7\u2022\u2219\\`
 const CELL = String.raw`|;\x07`
 /** One unit between the halves; a line may begin with marks of quotation. */
 const UNIT = String.raw`(?:[${DASH}${SPACE}${WEAK}${CELL}]|[\n\u2028\u2029\x0b\x0c](?:>[> ]{0,8})?)`
 const SERIAL = String.raw`[0-9]{4}(?![0-9])|[0-9][A-ZÆØÅ]{2}[0-9](?![0-9A-Za-z])|[A-Z]{3}[0-9](?![0-9A-Za-z])|[01567][a-zæøå]{2}[0-9](?![0-9A-Za-z])`
 
-const PLAIN = new RegExp(`(?<![0-9])([0-9]{6})(${UNIT}{0,4})(${SERIAL})`, 'g')
+/** The end of one cell and the beginning of the next, with their quotes. */
+const CELLS = String.raw`["'][${SPACE}]?[,${CELL}\t][${SPACE}]?["']`
+const PLAIN = new RegExp(`(?<![0-9])([0-9]{6})(${CELLS}|${UNIT}{0,4})(${SERIAL})`, 'g')
 /** Date with a four-digit year, then a dash: `21.10.1962-5629`. */
 const LONG_YEAR = new RegExp(
   `(?<![0-9])([0-3][0-9])([./-]?)([01][0-9])\\2(?:1[89]|20)([0-9]{2})([${SPACE}]?[${DASH}][${SPACE}]?)([0-9]{4})(?![0-9])`,
   'g',
 )
 /** Ten digits in other groups: `21 10 62 56 29`, `2 1 1 0 6 2 - 5 6 2 9`. */
-const GAP = String.raw`[${DASH}${SPACE}./|\u00b7]`
 const SCATTERED = new RegExp(
   `(?<![0-9]${GAP}?)([0-9])(${GAP}?[0-9]){4}(${GAP}?[0-9])(?:${GAP}{0,3}[0-9])(${GAP}?[0-9]){3}(?!${GAP}?[0-9])`,
   'g',
 )
 
-const PREFILTER = /(?:\p{N}[^\p{L}\p{N}]{0,12}){6}/u
+/** Nine digits in a cell whose leading zero a spreadsheet dropped, also as `N.0`; and numbers in exponent form. */
+const BARE = /(?<![0-9.,])(?:([1-9][0-9]{8})(?:\.0{1,8})?|([1-9])\.([0-9]{4,9})[eE]\+?0?([89]))(?![0-9.,])/g
 
-/** Cheap first look: is there anything that could be a number? */
-export function mayHoldCpr(text: string): boolean {
-  return PREFILTER.test(text)
-}
+/** Behind a spot: what may stand between six digits and four, and these. */
+const BEHIND = 52
 
-/** @param now milliseconds: later birth dates are none */
-export function findCandidates(view: DigitView, now: number): Candidates {
-  const { text } = view
+/**
+ * Find what has the shape of a number around some spots.
+ *
+ * @param view of the text around the spots
+ * @param spots in the source of the view, in order of place; what begins elsewhere was cut, and is left out
+ * @param now milliseconds: later birth dates are none
+ */
+export function findCandidates(view: DigitView, spots: readonly Spot[], now: number): Candidates {
+  const last = spots.at(-1)
+  // most regions hold one spot: nothing is looked for in front of it or far behind it
+  const text = view.text.length === view.source.length ? view.text.slice(0, (last?.end ?? 0) + BEHIND) : view.text
+  const from = view.text.length === view.source.length ? (spots[0]?.start ?? 0) : 0
   const found: Candidate[] = []
-  let tokens = 0
-  let contiguous = 0
+  const tokens: Token[] = []
+  const inSpot = spotFinder(view, spots)
   const add = (start: number, end: number, date: string, serial: string, separator: Separator) => {
     const facts = cprFacts(date, serial, now)
     if (facts !== null) found.push({ start, end, date, serial, separator, facts })
   }
-  PLAIN.lastIndex = 0
+  PLAIN.lastIndex = from
   for (let match = PLAIN.exec(text); match !== null; match = PLAIN.exec(text)) {
     const [whole, date = '', between = '', serial = ''] = match
     const start = match.index
-    tokens++
-    if (between === '') contiguous++
-    // the separator is judged as it was written, with what has no width
-    const from = view.at(start + 5) + 1
-    const written = view.source.slice(from, Math.max(from, view.at(start + 6 + between.length)))
-    if (!/\D/.test(serial) || between.length <= 3) {
-      add(start, start + whole.length, date, serial.toUpperCase(), separatorOf(written, between))
-    }
     // the next one may begin with the digits that followed this one's first half
     PLAIN.lastIndex = start + 6
+    if (!inSpot(start)) continue
+    tokens.push({ start: view.at(start), contiguous: between === '' })
+    const letters = /\D/.test(serial)
+    if (letters && (between.length > 3 || isGlued(text, start))) continue
+    // the separator is judged as it was written, with what has no width
+    const half = view.at(start + 5) + 1
+    const written = view.source.slice(half, Math.max(half, view.at(start + 6 + between.length)))
+    add(start, start + whole.length, date, letters ? serial.toUpperCase() : serial, separatorOf(written, between))
   }
-  for (const match of text.matchAll(LONG_YEAR)) {
-    const [whole, day = '', , month = '', year = '', , serial = ''] = match
-    add(match.index, match.index + whole.length, day + month + year, serial, 'weak')
-  }
-  for (const match of text.matchAll(SCATTERED)) {
-    const [whole] = match
+  if (spots.every(({ plain }) => plain)) return { found, tokens }
+  each(LONG_YEAR, text, from, ([whole, day = '', , month = '', year = '', , serial = ''], at) => {
+    if (inSpot(at)) add(at, at + whole.length, day + month + year, serial, 'weak')
+  })
+  each(SCATTERED, text, from, ([whole], at) => {
     const digits = whole.replace(/[^0-9]/g, '')
-    if (/^[0-9]{6}[^0-9]*[0-9]{4}$/.test(whole) || digits.length !== 10) continue
-    add(match.index, match.index + whole.length, digits.slice(0, 6), digits.slice(6), 'scattered')
+    if (/^[0-9]{6}[^0-9]*[0-9]{4}$/.test(whole) || digits.length !== 10 || !inSpot(at)) return
+    add(at, at + whole.length, digits.slice(0, 6), digits.slice(6), 'scattered')
+  })
+  each(BARE, text, from, ([whole, nine, lead = '', rest = '', power = '8'], at) => {
+    const digits = nine ?? lead + rest.padEnd(Number(power), '0')
+    if (digits.length > 10 || !inSpot(at)) return
+    const ten = digits.padStart(10, '0')
+    add(at, at + whole.length, ten.slice(0, 6), ten.slice(6), 'bare')
+  })
+  found.sort((a, b) => a.start - b.start)
+  return { found, tokens }
+}
+
+function each(pattern: RegExp, text: string, from: number, take: (match: RegExpExecArray, at: number) => void): void {
+  pattern.lastIndex = from
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) take(match, match.index)
+}
+
+/** The forms with letters stand alone: glued to more letters they are part of some other code. */
+function isGlued(text: string, start: number): boolean {
+  return (
+    /[\p{L}_]$/u.test(text.slice(Math.max(0, start - 2), start)) &&
+    !/(?:cpr|nr)$/i.test(text.slice(Math.max(0, start - 3), start))
+  )
+}
+
+/** Asked in any order; the spots are few in most regions. */
+function spotFinder(view: DigitView, spots: readonly Spot[]): (at: number) => boolean {
+  return (at) => {
+    const place = view.at(at)
+    let low = 0
+    let high = spots.length - 1
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      const spot = spots[middle]
+      if (spot === undefined || spot.end <= place) low = middle + 1
+      else if (spot.start > place) high = middle - 1
+      else return true
+    }
+    return false
   }
-  return { found, tokens, contiguous }
 }
 
 const ONE_DASH = new RegExp(`^[${SPACE}]*[${DASH}]+[${SPACE}]*$`)
-const ONE_CELL = new RegExp(`^[${SPACE}]*[${CELL}\\t][${SPACE}]*$`)
-const BLANKS = new RegExp(`^[${SPACE}]+$`)
+const ONE_CELL = new RegExp(`^(?:${CELLS}|[${SPACE}]*[${CELL}\\t][${SPACE}]*)$`)
+const ONE_BLANK = new RegExp(`^[${SPACE}]$`)
 
 /**
  * @param written between the halves, as in the source
@@ -106,6 +150,6 @@ function separatorOf(written: string, seen: string): Separator {
   }
   if (ONE_DASH.test(seen)) return 'dash'
   if (ONE_CELL.test(seen)) return 'cell'
-  if (BLANKS.test(seen)) return 'space'
+  if (ONE_BLANK.test(seen)) return 'space'
   return /[\n\u2028\u2029\x0b\x0c]/.test(seen) ? 'newline' : 'weak'
 }

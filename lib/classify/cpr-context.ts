@@ -1,23 +1,19 @@
 /** What stands around a candidate and speaks for or against it. */
 import type { Candidate } from './cpr-candidates'
-import type { Columns } from './columns'
+import * as lists from './words/cpr'
+import { alternatives, wordFinder, wordPattern, type Word } from './words/matcher'
 
 export interface Evidence {
   name: string
   points: number
 }
 
-/** Words that name the number itself. */
-const STRONG =
-  /(?<!\p{L})(?:cpr|personnummer|personnr|person[- ]nr|person[- ]nummer|identifikationsnummer|erstatnings-?cpr|erstatningspersonnummer|e-?cpr|sygesikring|sundhedskort|gult kort|patient-?id|civil registration (?:no|number)|danish id|personal identification (?:no|number)|national id|social security (?:no|number)|ssn(?!\p{L})|pnr\s?[:=]|de sidste fire cifre)/giu
-/** Words that go with persons. */
-const WEAK =
-  /(?<!\p{L})(?:født|fødsels|f\.(?= ?[0-9])|dob(?!\p{L})|date of birth|born|borger|patient|journal|klient|elev|studerende|student|ansøger|medarbejder|ansat|løn|skat|eksamen|nemkonto|mitid|nemid)/giu
-/** Labels of other numbers, directly before. */
-const OTHER_STRONG =
-  /(?<!\p{L})(?:konto|reg\.? ?nr|registreringsn|iban|swift|cvr|se-?nr|p-?nr|p-?nummer|produktionsenhed|ean|gln|isbn|issn|doi|tlf|telefon|mobil|fax|imei|fik|giro)(?:[- .]?(?:nr|no|nummer|number|code))?[^\p{L}\p{N}]{0,8}$/iu
-const OTHER_WEAK =
-  /(?<!\p{L})(?:ordre|order|faktura|invoice|bilag|kunde|customer|sag|sags|journal|vare|serie|serial|ticket|ref|batch|lot|kvittering|version|build|backup|log)(?:[- .]?(?:nr|no|nummer|number|id))?[^\p{L}\p{N}]{0,8}$/iu
+const HEADING = wordPattern(lists.STRONG)
+/** Directly before a number, but for what may follow a label. */
+const label = (words: readonly string[]) =>
+  new RegExp(`${wordPattern(words).source}(?:[- .]?(?:${alternatives(lists.LABEL_ENDS)}))?[^\\p{L}\\p{N}]{0,8}$`, 'iu')
+const OTHER_STRONG = label(lists.OTHER_STRONG)
+const OTHER_WEAK = label(lists.OTHER_WEAK)
 
 const NEAR_BEFORE = 40
 const NEAR_AFTER = 25
@@ -26,12 +22,6 @@ const MIDDLE_AFTER = 60
 const FAR = 300
 /** Room for a label and what stands between it and the number. */
 const LABEL_ROOM = 30
-
-interface Word {
-  start: number
-  end: number
-  name: string
-}
 
 /** The words of one text that bear on its candidates, found once, in order of place. */
 export interface Words {
@@ -48,33 +38,21 @@ interface Keyword {
 }
 
 /** @param text a view */
-export function wordsOf(text: string): Words {
-  const find = (pattern: RegExp): Word[] =>
-    Array.from(text.matchAll(pattern), (match) => ({
-      start: match.index,
-      end: match.index + match[0].length,
-      name: match[0]
-        .toLowerCase()
-        .replace(/[\s:=]+/g, ' ')
-        .trim(),
-    }))
-  return { strong: find(STRONG), weak: find(WEAK) }
+export const wordsOf: (text: string) => Words = wordFinder({ strong: lists.STRONG, weak: lists.WEAK })
+
+/** Does the heading of a column name the number? */
+export function isCprHeading(heading: string): boolean {
+  return HEADING.test(heading)
 }
 
 /**
- * Evidence from the surroundings; `heading` says whether the column is headed by a word for the number.
+ * Evidence from the surroundings.
  *
  * @param text the view the candidate was found in
+ * @param heading its column is headed by a word for the number
  */
-export function contextOf(
-  text: string,
-  candidate: Candidate,
-  words: Words,
-  columns: Columns,
-): { evidence: Evidence[]; heading: boolean } {
+export function contextOf(text: string, candidate: Candidate, words: Words, heading: boolean): Evidence[] {
   const evidence: Evidence[] = []
-  const head = words.strong.length === 0 ? null : columns.heading(candidate.start)
-  const heading = head !== null && head.search(STRONG) !== -1
   const keyword = nearest(text, candidate, words.strong)
   if (heading) evidence.push({ name: 'column:cpr', points: 4 })
   else if (keyword !== null) evidence.push({ name: `keyword:${keyword.name}`, points: keywordPoints(keyword) })
@@ -82,18 +60,23 @@ export function contextOf(
   if (distance(weak.before, candidate) <= NEAR_BEFORE || distance(weak.after, candidate) <= NEAR_AFTER) {
     evidence.push({ name: 'keyword:person', points: 1 })
   }
-  const label = text.slice(Math.max(0, candidate.start - LABEL_ROOM), candidate.start)
-  const other = /\p{L}/u.test(label) ? (OTHER_STRONG.exec(label) ?? OTHER_WEAK.exec(label)) : null
-  const labelled = other !== null && (keyword?.before !== true || keyword.distance > label.length - other.index)
-  if (labelled && !heading) {
-    evidence.push(OTHER_STRONG.test(label) ? { name: 'label:other', points: -4 } : { name: 'label:weak', points: -2 })
-  }
+  if (!heading) evidence.push(...otherLabel(text, candidate, keyword))
   if (adjacentDigits(text, candidate)) evidence.push({ name: 'adjacent-digits', points: -3 })
   if (isEmbedded(text, candidate)) evidence.push({ name: 'embedded', points: -4 })
-  if (keyword === null && candidate.separator === 'space' && /^(?:19|20)/.test(candidate.serial)) {
+  if (keyword === null && !heading && candidate.separator === 'space' && /^(?:19|20)/.test(candidate.serial)) {
     evidence.push({ name: 'year', points: -2 })
   }
-  return { evidence, heading }
+  return evidence
+}
+
+/** A label of other numbers directly before, unless a word for this one stands nearer. */
+function otherLabel(text: string, { start }: Candidate, keyword: Keyword | null): Evidence[] {
+  const before = text.slice(Math.max(0, start - LABEL_ROOM), start)
+  if (!/[a-z]/i.test(before)) return []
+  const strong = OTHER_STRONG.exec(before)
+  const found = strong ?? OTHER_WEAK.exec(before)
+  if (found === null || (keyword?.before === true && keyword.distance <= before.length - found.index)) return []
+  return [strong === null ? { name: 'label:weak', points: -2 } : { name: 'label:other', points: -4 }]
 }
 
 /** The last word before and the first one behind the candidate. */
@@ -135,10 +118,10 @@ function keywordPoints({ distance: apart, together, before }: Keyword): number {
   return apart <= (before ? MIDDLE_BEFORE : MIDDLE_AFTER) ? 3 : 1
 }
 
-/** Another group of digits one separator away: part of a longer number. */
+/** Another group of digits one separator away: part of a longer number. The `.0` of a spreadsheet is none. */
 function adjacentDigits(text: string, { start, end }: Candidate): boolean {
   const left = /([0-9]+)[ .\-/]$/.exec(text.slice(Math.max(0, start - 14), start))?.[1]
-  const right = /^[ .\-/]([0-9]+)/.exec(text.slice(end, end + 14))?.[1]
+  const right = /^(?!\.0{1,8}(?![0-9]))[ .\-/]([0-9]+)/.exec(text.slice(end, end + 14))?.[1]
   return (left !== undefined && left.length < 10) || (right !== undefined && right.length !== 6 && right.length < 10)
 }
 

@@ -5,10 +5,12 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Confidence } from '../config/settings'
 import { columnsOf, type Columns } from './columns'
-import { findCandidates, mayHoldCpr, type Candidate, type Candidates, type Separator } from './cpr-candidates'
-import { contextOf, wordsOf, type Evidence, type Words } from './cpr-context'
-import { cprFacts } from './cpr-number'
-import { digitView, type DigitView } from './digit-view'
+import type { Candidate, Separator } from './cpr-candidates'
+import { contextOf, isCprHeading, wordsOf, type Evidence } from './cpr-context'
+import { crowdOf, type Crowd } from './cpr-crowd'
+import { regionsOf, type Region } from './cpr-regions'
+import { findSpots, isNarrow, type Spot, type Token } from './cpr-spots'
+import { digitView } from './digit-view'
 
 /** A number that was found. Its value is in none of these. */
 export interface CprHit {
@@ -35,91 +37,147 @@ const SEPARATOR_POINTS: Readonly<Record<Separator, number>> = {
   'zero-width': 1,
   cell: 1,
   contiguous: 0,
-  'lost-zero': 0,
+  bare: 0,
   newline: -1,
   weak: -1,
   scattered: -2,
 }
 
-/** Candidates between two looks at the clock. */
-const CHECK_EVERY = 1000
+/** Spots that are judged together. */
+const BATCH = 4000
 /** Oldest that anybody is. */
 const MAX_AGE = 115
-const CLUSTER = { points: 3, distinct: 3, share: 0.5 }
-const SPARSE = { points: -3, tokens: 10, share: 0.15 }
+const CLUSTER_POINTS = 3
+const SPARSE_POINTS = -3
+
+/** How a text is searched; everything has a default. */
+export interface CprSearch {
+  /**
+   * Asked now and then; when it says so, what was found until then is returned, and the caller has to treat the text as
+   * not inspected.
+   */
+  isTimeUp?: () => boolean
+  /** The columns of the text, where they are known better than by delimiters. */
+  columns?: Columns
+  /** After about so many hits the search ends: neither the verdict nor a list of places gains by more. */
+  most?: number
+}
+
+/** Hits after which a search ends by itself. */
+export const MOST_HITS = 100_000
 
 /**
  * Find every number at LOW or above.
  *
  * @param text decoded; line ends LF
  * @param now milliseconds: nobody is born later
- * @param isTimeUp asked now and then; when it says so, what was found until then is returned, and the caller has to
- *   treat the text as not inspected
+ * @param search a function is its `isTimeUp`
+ * @returns in order of place
  */
-export function findCpr(text: string, now: number, isTimeUp: () => boolean = () => false): CprHit[] {
-  if (!mayHoldCpr(text)) return []
-  const view = digitView(text)
-  const candidates = findCandidates(view, now)
-  const columns = columnsOf(view.text)
-  const words = wordsOf(view.text)
-  for (const candidate of withLostZero(view, words, columns, now)) candidates.found.push(candidate)
-  if (candidates.found.length === 0) return []
-  const crowd = crowdOf(candidates)
+export function findCpr(text: string, now: number, search: CprSearch | (() => boolean) = {}): CprHit[] {
+  const {
+    isTimeUp = () => false,
+    columns = columnsOf(text),
+    most = MOST_HITS,
+  } = typeof search === 'function' ? { isTimeUp: search } : search
   const hits: CprHit[] = []
-  for (const [n, candidate] of candidates.found.entries()) {
-    if (n % CHECK_EVERY === CHECK_EVERY - 1 && isTimeUp()) break
-    const hit = judge(view, candidate, words, columns, crowd, now)
-    if (hit !== null) hits.push(hit)
+  // a batch at a time, so that a text of nothing but numbers takes no memory without bound
+  const narrow = isNarrow(text)
+  for (let from = 0; from < text.length && hits.length < most && !isTimeUp();) {
+    const { spots, others, end } = findSpots(text, narrow, from, BATCH)
+    from = end
+    if (spots.length > 0) for (const hit of judgeBatch(text, spots, others, now, columns, isTimeUp)) hits.push(hit)
   }
-  return withoutOverlaps(hits)
+  return hits
+}
+
+/** The numbers around some spots of a text; a cluster is one of these spots. */
+function judgeBatch(
+  text: string,
+  spots: readonly Spot[],
+  others: readonly Token[],
+  now: number,
+  columns: Columns,
+  isTimeUp: () => boolean,
+): CprHit[] {
+  const regions = regionsOf(text, spots, now, (region, candidate) => isPossible(region, candidate, columns))
+  if (regions.length === 0) return []
+  const crowd = crowdOf(regions, others, columns)
+  const isHeaded = headedColumns(columns)
+  const hits: CprHit[] = []
+  for (const region of regions) {
+    if (isTimeUp()) break
+    const words = wordsOf(region.view.text)
+    const found: CprHit[] = []
+    for (const candidate of region.candidates) {
+      const at = region.start + region.view.at(candidate.start)
+      const headed = isHeaded(at)
+      if (candidate.separator === 'bare' && !candidate.facts.mod11 && !headed) continue
+      const hit = judge(
+        region,
+        candidate,
+        contextOf(region.view.text, candidate, words, headed),
+        crowd(at),
+        headed,
+        now,
+      )
+      if (hit !== null) found.push(hit)
+    }
+    for (const hit of withoutOverlaps(found)) hits.push(hit)
+  }
+  return hits
+}
+
+/** A bare number is one only where it is all of a cell. */
+function isPossible(region: Region, candidate: Candidate, columns: Columns): boolean {
+  if (candidate.separator !== 'bare') return true
+  const at = (index: number) => region.start + region.view.at(index)
+  return columns.isCell(at(candidate.start), at(candidate.end))
+}
+
+/** Is the column of this place headed by a word for the number? */
+function headedColumns(columns: Columns): (at: number) => boolean {
+  const known = new Map<string, boolean>()
+  return (at) => {
+    const headings = columns.headings(at)
+    if (headings.length === 0) return false
+    const key = headings.join('\n')
+    const headed = known.get(key) ?? headings.some((heading) => isCprHeading(digitView(heading).text))
+    if (known.size < 10_000) known.set(key, headed)
+    return headed
+  }
 }
 
 /** Does the text hold a number at LOW or above? */
 export function containsCpr(text: string, now = Date.now()): boolean {
-  return findCpr(text, now).length > 0
+  return findCpr(text, now, { most: 1 }).length > 0
 }
 
 /** The text with every number at LOW or above replaced by `DDMMYY-****`. For everything that is logged or shown. */
 export function maskCpr(text: string, now = Date.now()): string {
   const pieces: string[] = []
   let at = 0
-  for (const hit of findCpr(text, now)) {
+  for (const hit of findCpr(text, now, { most: Number.POSITIVE_INFINITY })) {
     pieces.push(text.slice(at, hit.start), hit.masked)
     at = hit.end
   }
   return at === 0 ? text : pieces.join('') + text.slice(at)
 }
 
-interface Crowd {
-  cluster: boolean
-  sparse: boolean
-}
-
-function crowdOf({ found, tokens, contiguous }: Candidates): Crowd {
-  const valid = found.filter((candidate) => candidate.facts.mod11)
-  const distinct = new Set(valid.map((candidate) => candidate.date + candidate.serial)).size
-  return {
-    cluster: distinct >= CLUSTER.distinct && valid.length >= tokens * CLUSTER.share,
-    sparse: contiguous >= SPARSE.tokens && valid.length < tokens * SPARSE.share,
-  }
-}
-
 function judge(
-  view: DigitView,
+  region: Region,
   candidate: Candidate,
-  words: Words,
-  columns: Columns,
+  around: Evidence[],
   crowd: Crowd,
+  headed: boolean,
   now: number,
 ): CprHit | null {
   const { facts } = candidate
   const own = ownEvidence(candidate, now)
-  const context = contextOf(view.text, candidate, words, columns)
-  const around = context.evidence
-  if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER.points })
+  if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER_POINTS })
   const named = around.some(({ name }) => name.startsWith('keyword:') || name.startsWith('column:'))
   if (crowd.sparse && candidate.separator === 'contiguous' && !named)
-    around.push({ name: 'sparse', points: SPARSE.points })
+    around.push({ name: 'sparse', points: SPARSE_POINTS })
   const all = [...own, ...around]
   const score = sum(all)
   const embedded = around.some(({ name }) => name === 'embedded')
@@ -128,17 +186,20 @@ function judge(
   const kept = score >= 0 || without >= 0 || (facts.mod11 && !embedded)
   if (!kept) return null
   const confidence: Confidence = score >= 6 ? 'high' : score >= 3 ? 'medium' : 'low'
+  const number = candidate.date + candidate.serial
+  let digest: string | null = null
   return {
-    start: view.at(candidate.start),
-    end: view.at(candidate.end - 1) + 1,
+    start: region.start + region.view.at(candidate.start),
+    end: region.start + region.view.at(candidate.end - 1) + 1,
     confidence,
     score,
     masked: `${candidate.date}-****`,
     evidence: all.map(({ name }) => name),
-    digest: createHmac('sha256', PROCESS_KEY)
-      .update(candidate.date + candidate.serial)
-      .digest('base64url'),
-    counts: confidence === 'high' || (confidence === 'medium' && (crowd.cluster || context.heading)),
+    // most callers never ask
+    get digest() {
+      return (digest ??= createHmac('sha256', PROCESS_KEY).update(number).digest('base64url'))
+    },
+    counts: confidence === 'high' || (confidence === 'medium' && (crowd.cluster || headed)),
   }
 }
 
@@ -168,30 +229,6 @@ function isTimeStamp({ date, serial, separator, facts }: Candidate, now: number)
     if (day >= 1 && day <= 31) return true
   }
   return recent(Number(date.slice(4)))
-}
-
-/** Spreadsheets drop a leading zero: a cell of nine digits, also in exponent form or as `N.0`. */
-function withLostZero(view: DigitView, words: Words, columns: Columns, now: number): Candidate[] {
-  const found: Candidate[] = []
-  for (const match of view.text.matchAll(
-    /(?<![0-9.,])(?:([1-9][0-9]{8})(?:\.0+)?|([1-9])\.([0-9]{1,8})[eE]\+?0?8)(?![0-9.,])/g,
-  )) {
-    const [whole, nine, lead = '', rest = ''] = match
-    if (!columns.isCell(match.index, match.index + whole.length)) continue
-    const digits = `0${nine ?? lead + rest.padEnd(8, '0')}`
-    const facts = cprFacts(digits.slice(0, 6), digits.slice(6), now)
-    if (facts === null) continue
-    const place = { start: match.index, end: match.index + whole.length }
-    const candidate = {
-      ...place,
-      date: digits.slice(0, 6),
-      serial: digits.slice(6),
-      separator: 'lost-zero',
-      facts,
-    } as const
-    if (facts.mod11 || contextOf(view.text, candidate, words, columns).heading) found.push(candidate)
-  }
-  return found
 }
 
 /** Two readings of the same digits: the stronger one stays. In order of place. */

@@ -1,4 +1,5 @@
 /** Text as a number hunter sees it: every decimal digit of Unicode is 0-9, and what has no width is gone. */
+import { EXOTIC, INVISIBLE } from './char-classes'
 
 export interface DigitView {
   /** Digits replaced, invisible characters left out. */
@@ -8,18 +9,16 @@ export interface DigitView {
   at(index: number): number
 }
 
-/** Formatting characters, combining marks and NULs: they can stand between any two digits without being seen. */
-const INVISIBLE = /[\p{Cf}\p{Mn}\0]/u
-const TO_REPLACE = /[\p{Cf}\p{Mn}\0]|(?![0-9])[\p{Nd}\p{No}]/u
+const UNSEEN = new RegExp(INVISIBLE, 'u')
 
 /** @param source any text */
 export function digitView(source: string): DigitView {
-  if (!TO_REPLACE.test(source)) return { text: source, source, at: (index) => index }
+  if (!EXOTIC.test(source)) return { text: source, source, at: (index) => index }
   const pieces: string[] = []
   const places: number[] = []
   let at = 0
   for (const character of source) {
-    if (!INVISIBLE.test(character)) {
+    if (!UNSEEN.test(character)) {
       const seen = asciiDigit(character) ?? character
       pieces.push(seen)
       for (let n = 0; n < seen.length; n++) places.push(at + n)

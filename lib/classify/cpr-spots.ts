@@ -1,0 +1,201 @@
+/**
+ * Where in a text a number could be, at the speed of memory: a look at every sixth character and the one before it, and
+ * nothing more where no digit is. Everything that the scorer could find lies in one of the spots: ten digits, however
+ * they are grouped or hidden, hold six in a row or have no more than one character between any two.
+ */
+import { CLASS, CLASSES } from './char-classes'
+
+/** A run of digits, of gaps between digits, and of what cannot be seen. */
+export interface Spot {
+  start: number
+  end: number
+  /** Six digits and four, or ten, and nothing else is in it. */
+  plain: boolean
+}
+
+/** Six digits and four, whatever they are. */
+export interface Token {
+  start: number
+  /** Written without anything between. */
+  contiguous: boolean
+}
+
+export interface Spots {
+  spots: Spot[]
+  /** Tokens of ten digits that are no candidates, because their date is impossible. In order of place. */
+  others: Token[]
+}
+
+/** Shortest run of digits that any shape of a number has; the distance between two looks. */
+const STEP = 6
+const CHUNK = 1 << 16
+/** What may stand between six digits and the rest: four units, a line end with eight marks of quotation each. */
+const TAIL = 44
+
+/** Worth a look: a digit, or a gap behind a digit. `HERE[c] & BEFORE[previous]` is one test without a branch. */
+const HERE = CLASSES.map((value) => (value === CLASS.gap ? 2 : value === CLASS.other ? 0 : 3))
+const BEFORE = CLASSES.map((value) => (value === CLASS.digit || value === CLASS.exotic ? 3 : 1))
+const HERE_8 = HERE.slice(0, 0x100)
+const BEFORE_8 = BEFORE.slice(0, 0x100)
+
+const buffer = Buffer.alloc(2 * CHUNK)
+const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, CHUNK)
+const units = new Uint16Array(buffer.buffer, buffer.byteOffset, CHUNK)
+
+// two functions, because one that meets both kinds of array runs at half the speed
+function nextByte(from: number, length: number): number {
+  for (let at = from; at < length; at += STEP) {
+    if (((HERE_8[bytes[at] as number] as number) & (BEFORE_8[bytes[at - 1] as number] as number)) !== 0) return at
+  }
+  return length
+}
+
+function nextUnit(from: number, length: number): number {
+  for (let at = from; at < length; at += STEP) {
+    if (((HERE[units[at] as number] as number) & (BEFORE[units[at - 1] as number] as number)) !== 0) return at
+  }
+  return length
+}
+
+/** V8 keeps text of Latin-1 in bytes, and knows without looking that nothing else is in it. */
+export function isNarrow(text: string): boolean {
+  return !/[^\0-\xff]/.test(text)
+}
+
+/**
+ * @param text any text
+ * @param narrow `isNarrow` of it
+ * @param from where to begin; nothing of a number may lie before
+ * @param most stop after about so many spots and tokens
+ * @returns the spots, and where the search ended
+ */
+export function findSpots(text: string, narrow: boolean, from: number, most: number): Spots & { end: number } {
+  const found: Spots = { spots: [], others: [] }
+  let next = from + STEP - 1
+  while (next < text.length) {
+    // the character before the first look belongs to the chunk
+    const base = next - 1
+    const chunk = text.slice(base, base + CHUNK)
+    const length = narrow ? buffer.write(chunk, 0, CHUNK, 'latin1') : buffer.write(chunk, 0, 2 * CHUNK, 'utf16le') >> 1
+    let at = 1
+    for (;;) {
+      at = narrow ? nextByte(at, length) : nextUnit(at, length)
+      if (at >= length) break
+      const end = lookAt(text, base + at, found)
+      at = end - base + STEP
+      if (found.spots.length + found.others.length >= most) return { ...found, end }
+    }
+    next = base + at
+  }
+  return { ...found, end: text.length }
+}
+
+function classAt(text: string, at: number): number {
+  return CLASSES[text.charCodeAt(at)] ?? CLASS.other
+}
+
+/** @returns the end of the run around this place */
+function lookAt(text: string, at: number, found: Spots): number {
+  let start = at
+  while (start > 0 && classAt(text, start - 1) !== CLASS.other) start--
+  let end = at + 1
+  while (end < text.length && classAt(text, end) !== CLASS.other) end++
+  if (end - start < STEP) return end
+  let digits = 0
+  let group = 0
+  let groups = 0
+  let worth = false
+  let plain = true
+  for (let n = start; n <= end; n++) {
+    const kind = n === end ? CLASS.other : classAt(text, n)
+    if (kind === CLASS.digit) {
+      group++
+      continue
+    }
+    if (kind === CLASS.exotic) {
+      worth = true
+      plain = false
+    }
+    if (group === 0) continue
+    digits += group
+    groups++
+    if (!isPlainGroup(group, groups)) plain = false
+    if (groupMatters(text, n - group, n, found)) worth = true
+    group = 0
+  }
+  // ten digits in small groups
+  if (worth || digits >= 10) found.spots.push({ start, end, plain: plain && digits <= 10 })
+  return end
+}
+
+/** In a spot of 6+4 or 10 digits: the size that its first and its second group may have. */
+function isPlainGroup(size: number, nth: number): boolean {
+  return nth === 1 ? size === 6 || size === 10 : nth === 2 && size === 4
+}
+
+/** Can this group of digits begin a number? */
+function groupMatters(text: string, start: number, end: number, found: Spots): boolean {
+  switch (end - start) {
+    case 10:
+      return dated(text, start, true, found)
+    case 6:
+      return restFollows(text, end) && dated(text, start, false, found)
+    case 7:
+      return isLetter(text.charCodeAt(end))
+    case 9:
+      // a cell whose leading zero was lost, or decimals
+      return isExponent(text.charCodeAt(end)) || !isWordInside(text, start, end)
+    case 4:
+    case 5:
+    case 8:
+      // decimals of an exponent; a date with a long year and four more digits are twelve, and found by that
+      return isExponent(text.charCodeAt(end))
+    default:
+      return false
+  }
+}
+
+/** A day and a month that exist, also with 60 added; the token is counted when they do not. */
+function dated(text: string, start: number, contiguous: boolean, found: Spots): boolean {
+  const two = (at: number) => (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48
+  const day = two(start)
+  const month = two(start + 2)
+  if (month >= 1 && month <= 12 && ((day >= 1 && day <= 31) || (day >= 61 && day <= 91))) return true
+  found.others.push({ start, contiguous })
+  return false
+}
+
+/** Behind six digits: what may stand between, and then four more, or the letters of a replacement number. */
+function restFollows(text: string, end: number): boolean {
+  for (let at = end; at < text.length && at < end + TAIL; at++) {
+    const code = text.charCodeAt(at)
+    if (isDigit(code)) {
+      let digits = 1
+      while (digits < 5 && isDigit(text.charCodeAt(at + digits))) digits++
+      return digits === 4 || isLetter(text.charCodeAt(at + digits))
+    }
+    if (code >= 0x80) {
+      if (classAt(text, at) === CLASS.exotic) return true
+      if (code >= 0xc0 && code < 0x250) return false
+    } else if (isLetter(code)) return code <= 0x5a
+  }
+  return false
+}
+
+function isWordInside(text: string, start: number, end: number): boolean {
+  const beside = (code: number) => isLetter(code) || code === 0x2c || code === 0x2e
+  return beside(text.charCodeAt(start - 1)) || isLetter(text.charCodeAt(end))
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
+}
+
+/** A letter, or anything that is not ASCII. */
+function isLetter(code: number): boolean {
+  return (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a) || code >= 0x80
+}
+
+function isExponent(code: number): boolean {
+  return code === 0x45 || code === 0x65
+}
