@@ -9,6 +9,7 @@ import { composeReport } from '../lib/notify/compose'
 import { causeKey, reportKindFor } from '../lib/notify/kinds'
 import { postmasterAddress, reportTarget, type ReportTarget } from '../lib/notify/target'
 import type { ReportInput, ReportKind, ReportRecipient } from '../lib/notify/types'
+import { decodeOrcpt, decodeXtext } from '../lib/notify/xtext'
 import { isTlsFailure, type Failure } from '../lib/failure'
 import type { Refusal } from '../lib/gate/types'
 import type { SecureMailNotes } from '../lib/store/notes'
@@ -175,7 +176,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       ...(target.kind === 'postmaster' ? { postmaster: { why: whyPostmaster(facts), sender: facts.sender } } : {}),
       policySource: policySources(batch),
       reportingMta: runtime.hostname,
-      ...(envid === undefined ? {} : { envid }),
+      ...(envid === undefined ? {} : { envid: decodeXtext(envid) }),
       support: settings.support,
       languages: settings.ndr.languages,
       style: settings.ndr.style,
@@ -192,7 +193,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       const orcpt = facts.notes?.dsn?.rcpt[recipient]?.orcpt
       return {
         address: recipient,
-        ...(orcpt === undefined ? {} : { originalRecipient: orcpt }),
+        ...(orcpt === undefined ? {} : { originalRecipient: decodeOrcpt(orcpt) }),
         failure: record.lastFailure ?? { resultType: 'local-error', enhancedCode: '5.3.0', publicText: 'unknown' },
         ...(last === undefined ? {} : { lastAttempt: last.at }),
         attempts: record.history,
@@ -299,6 +300,8 @@ function groupByCause(failed: readonly FailedRecipient[]): Map<string, FailedRec
 /** May the report suggest the opt-out? Only where TLS is what failed, nothing stood against it, and the map allows it. */
 function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'optOutPossible' | 'optOutWhyNot'> {
   const failures = batch.recipients.map((recipient) => recipient.failure)
+  // who demanded TLS at every hop is not told how to do without
+  if (batch.mail.facts.notes?.requiretls === true) return { optOutPossible: false }
   if (!configured || !failures.every(isTlsFailure)) return { optOutPossible: false, optOutWhyNot: 'not-tls' }
   const refusals = batch.mail.facts.notes?.optOut.refusals ?? []
   if (
