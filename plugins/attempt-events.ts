@@ -84,8 +84,13 @@ export function tellOutcomes(
   result: DeliveryResult,
   requirement: Requirement | undefined,
 ): void {
-  for (const attempt of result.attempts) tellHost(context, attempt, requirement)
-  for (const outcome of result.outcomes) tellOutcome(context, outcome, requirement)
+  for (const attempt of result.attempts) tellHost(context, attempt, heldTo(requirement, attempt))
+  for (const outcome of result.outcomes) tellOutcome(context, outcome, heldTo(requirement, outcome))
+}
+
+/** RFC 8689 section 5: a report for which REQUIRETLS could not be had went out under what is required without it. */
+function heldTo(requirement: Requirement | undefined, { otherwise }: { otherwise?: true }): Requirement | undefined {
+  return otherwise === undefined ? requirement : (requirement?.otherwise ?? requirement)
 }
 
 function tellHost(context: AttemptContext, attempt: HostAttempt, requirement: Requirement | undefined): void {

@@ -204,7 +204,7 @@ async function deliverGroup(
       chosen.route.kind === 'local' ? Promise.resolve() : runtime.permitPlaintext(facts, requirement, event),
     onOutcome: async (outcome) => {
       noted.add(outcome.recipient)
-      await note(context, outcome, [])
+      await note(context, openForNewPolicy(outcome, requirement), [])
     },
     onWait: () => giveSlotBack(item),
     signal: runtime.signal,
@@ -213,6 +213,15 @@ async function deliverGroup(
     await note(context, outcome, result.attempts, noted.has(outcome.recipient))
   }
   return result
+}
+
+/**
+ * RFC 8461 section 5.1 where RFC 8689 section 4.2.1 makes a failure of TLS final at once: the recipient stays open until a
+ * newer policy has been looked for. Unless there is one, `judge` ends it in this very attempt, for its code is final.
+ */
+function openForNewPolicy(outcome: RecipientOutcome, requirement: Requirement): RecipientOutcome {
+  const held = outcome.result === 'failed' && requirement.sts !== undefined && isTlsFailure(outcome.failure)
+  return held ? { ...outcome, result: 'deferred' } : outcome
 }
 
 /** Haraka's queue goes on with mails to others while this one waits for its turn. Its slot is given back only once. */

@@ -1,5 +1,7 @@
 /** Failures of delivery, each made in one place, with the enhanced status code that RFC 5248's registry gives it. */
 import { isPermanent, isTlsFailure, type Failure, type TlsFacts, type ResultType } from '../failure'
+import { requiretlsCode } from '../policy/requiretls'
+import type { Requirement } from '../policy/types'
 import { ChannelError } from './channel'
 import { toSmtpReply, type Reply } from './reply'
 
@@ -43,6 +45,12 @@ export function tlsFailure(
     ...(more.reply === undefined ? {} : { smtp: toSmtpReply(more.reply) }),
     ...(more.tls === undefined ? {} : { tls: more.tls }),
   }
+}
+
+/** A failure as it counts under a requirement: with REQUIRETLS, TLS that cannot be had is no reason to wait. */
+export function countedUnder(requirement: Pick<Requirement, 'requiretls'>, failure: Failure): Failure {
+  const enhancedCode = requirement.requiretls ? requiretlsCode(failure) : undefined
+  return enhancedCode === undefined ? failure : { ...failure, enhancedCode }
 }
 
 /** Our own machine is at fault: always temporary. */

@@ -77,8 +77,9 @@ export async function handshake(
           resolve({ socket: secure, facts: { ...facts, verified: need.auth !== 'none' }, presented })
           return
         }
-        // RFC 3207 section 4.1 allows QUIT here; not even that is said to a peer that is not who it should be.
-        secure.end()
+        // RFC 3207 section 4.1 allows QUIT here, RFC 8689 section 4.2.1 demands it; otherwise not even that is said to a
+        // peer that is not who it should be.
+        secure.end(need.requiretls ? 'QUIT\r\n' : '')
         secure.destroySoon()
         const more = { tls: facts, ...(verdict.detail === undefined ? {} : { privateDetail: verdict.detail }) }
         reject(new HostTrouble(tlsFailure(verdict.resultType, verdict.text, more)))
