@@ -76,15 +76,15 @@ export async function examine(item: HMailItem, todo: Todo, sealKey: Buffer): Pro
     requiretls: notes?.requiretls ?? claims(claimed).requiretls === true,
   }
 }
-/** What a record says before anything of it is checked. */
-function claims(claimed: unknown): { grant?: unknown; requiretls?: unknown } {
-  return typeof claimed === 'object' && claimed !== null ? claimed : {}
-}
-
 
 function claimsProtection(claimed: unknown): boolean {
   const { grant, requiretls } = claims(claimed)
   return (grant !== null && grant !== undefined) || requiretls === true
+}
+
+/** What a record says before anything of it is checked. */
+function claims(claimed: unknown): { grant?: unknown; requiretls?: unknown } {
+  return typeof claimed === 'object' && claimed !== null ? claimed : {}
 }
 
 /** Short stable label for a set of recipients, for ids that must be the same after a restart. */
