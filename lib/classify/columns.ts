@@ -28,7 +28,8 @@ interface TextTable {
   counted: { line: number; at: number; column: number }
 }
 
-const DELIMITERS = ['\t', ';', '|', ','] as const
+/** What parts the cells of a row, the surest first. */
+export const DELIMITERS = ['\t', ';', '|', ','] as const
 type Delimiter = (typeof DELIMITERS)[number]
 /** A title and a few notes may stand above the line that heads the columns. */
 const HEAD_ROWS = 8

@@ -1,5 +1,5 @@
 /** Is it encrypted already? Told by bytes; a declared type or a file name proves nothing. */
-import type { Part } from '../message/message'
+import type { Message, Part } from '../message/message'
 import type { Protection } from '../gate/types'
 
 /** Content types of CMS (RFC 5652, RFC 5083), DER. */
@@ -24,11 +24,15 @@ export interface ProtectionReading {
   whole: boolean
 }
 
-/** @param root of a message that was read */
-export function protectionOf(root: Part): ProtectionReading {
-  const protection: Protection[] = []
-  collect(root, protection)
-  return { protection, whole: isWhole(root) }
+/** @param message with its files opened */
+export function protectionOf({ root, enclosed, protection: inFiles }: Message): ProtectionReading {
+  const protection: Protection[] = [...inFiles]
+  for (const one of [root, ...enclosed]) collect(one, protection)
+  const known = new Set<string>()
+  const distinct = protection.filter(
+    ({ kind, where }) => !known.has(`${kind} ${where}`) && known.add(`${kind} ${where}`),
+  )
+  return { protection: distinct, whole: isWhole(root) }
 }
 
 function collect(part: Part, into: Protection[]): void {
@@ -42,6 +46,8 @@ function protectionKind(part: Part): Protection['kind'] | null {
   const { bytes } = part
   if (bytes === undefined) return null
   if (part.shown !== undefined) return pgpBlock(part.shown.text) === null ? null : 'pgp-inline'
+  // a file that was read to its end is not encrypted, whatever it looks like
+  if (part.status === 'inspected') return null
   switch (part.kind) {
     case 'der':
       return cmsKind(bytes) === 'enveloped' ? 'smime-enveloped' : null
@@ -51,13 +57,6 @@ function protectionKind(part: Part): Protection['kind'] | null {
       const head = bytes.subarray(0, WINDOW)
       return head.includes(ENCRYPTION_INFO) && head.includes(ENCRYPTED_PACKAGE) ? 'office-encrypted' : null
     }
-    case 'pdf':
-      return /\/Encrypt\s+(?:\d+\s+\d+\s+R|<<)/.test(bytes.toString('latin1', 0, WINDOW)) ? 'pdf-encrypted' : null
-    case '7z':
-      // 7zAES; large headers are packed, so that absence proves nothing
-      return bytes.subarray(0, WINDOW).includes(Buffer.from('06f10701', 'hex')) ? 'archive-encrypted' : null
-    case 'rar':
-      return rarEncrypted(bytes) ? 'archive-encrypted' : null
     default:
       return null
   }
@@ -126,13 +125,4 @@ function zipEncrypted(bytes: Buffer): boolean {
     if ((flags & 0x2001) !== 0 || method === 99) return true
   }
   return false
-}
-
-/** RAR4: header flag 0x0080, or 0x04 of a file; RAR5: an encryption header (type 4) comes first. */
-function rarEncrypted(bytes: Buffer): boolean {
-  const version5 = bytes.subarray(0, 8).toString('hex') === '526172211a070100'
-  if (version5) return bytes[13] === 4 || bytes[14] === 4
-  if (bytes.length < 24) return false
-  const main = bytes.readUInt16LE(10)
-  return (main & 0x0080) !== 0 || (bytes[22] === 0x74 && (bytes.readUInt16LE(23) & 0x04) !== 0)
 }

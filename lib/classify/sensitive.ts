@@ -1,92 +1,147 @@
 /** Content besides CPR numbers that never goes out unencrypted. What was found is named by its kind, never shown. */
+import { findCard, findIban } from './bank-numbers'
+import * as lists from './words/sensitive'
+import { wordFinder, type Word } from './words/matcher'
+
+/** The kinds, as `[content] sensitive[]` names them. */
+export const SENSITIVE_KINDS = [
+  'private-key',
+  'password',
+  'iban',
+  'card',
+  'passport',
+  'classification',
+  'article9',
+] as const
+export type SensitiveKind = (typeof SENSITIVE_KINDS)[number]
 
 export interface SensitiveHit {
+  kind: SensitiveKind
+  /** Place in the text of the first one. */
+  start: number
   /** One English sentence for the refusal. */
   detail: string
 }
 
-/** Words of the Danish public sector and of English classification schemes that need no context. */
-const CLASSIFICATION =
-  /(?<!\p{L})(?:(?:strengt )?fortrolig(?:t|e)?|personf(?:ø|oe)lsom(?:t|me)?|til tjenestebrug|tavshedspligt(?:ig|ige|igt)?|strictly confidential|confidential|hemmelig(?:t)?|classified information)(?!\p{L})/iu
-/** Words that are everyday words too: only when they stand alone on a line or in brackets. */
-const ALONE =
-  /^[ \t*#=_\-[({<]{0,20}(?:intern(?:t|al)?|kun til internt brug|internal(?: use)? only|for internal use|restricted|sensitive|f(?:ø|oe)lsom(?:t)?|secret|private|privat)[ \t*#=_\-\])}>.!]{0,20}$/imu
+const DETAILS: Readonly<Record<SensitiveKind, string>> = {
+  'private-key': 'A private key stands there.',
+  password: 'A password stands there.',
+  iban: 'A bank account number (IBAN) stands there.',
+  card: 'A payment card number stands there.',
+  passport: 'The number of a passport stands there.',
+  classification: 'A word that classifies it as not public stands there.',
+  article9: 'Words about health, belief, union membership or criminal record stand near a person.',
+}
 
-/** GDPR articles 9 and 10. */
-const ARTICLE_9 =
-  /(?<!\p{L})(?:helbred\p{L}*|diagnos\p{L}*|sygdom\p{L}*|syge?melding\p{L}*|sygemeldt|handicap\p{L}*|psyki\p{L}*|medicin(?:en|ering|eres)?|gravid\p{L}*|abort\p{L}*|seksu\p{L}*|religi(?:on|ø)\p{L}*|etnisk\p{L}*|fagforening\p{L}*|partimedlem\p{L}*|straffeattest\p{L}*|sigtet|tiltalt|idømt|genetisk\p{L}*|biometri\p{L}*|health condition|medical record|diagnosis|pregnan\p{L}*|disabilit\p{L}*|trade union member\p{L}*|criminal record|sexual orientation)(?!\p{L})/giu
-/** What shows that the words are about somebody. */
-const PERSON =
-  /(?<!\p{L})(?:du|dig|din|dit|dine|han|hun|hans|hendes|ham|hende|vedkommende|patienten|borgeren|eleven|den studerende|medarbejderen|klienten|you|your|he|she|his|her|(?:the|our) (?:patient|student|employee)|cpr|personnummer|f\. ?\d|født)(?!\p{L})/iu
+/** PEM (RFC 7468), OpenSSH, OpenPGP, SSH.COM (RFC 4716 has the public half), PuTTY and age. */
+const PRIVATE_KEY =
+  /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----|PuTTY-User-Key-File-\d:|AGE-SECRET-KEY-1/
+
+const finder = wordFinder({
+  classification: lists.CLASSIFICATION,
+  alone: lists.CLASSIFICATION_ALONE,
+  condition: lists.CONDITIONS,
+  topic: lists.TOPICS,
+  mark: lists.PERSON_MARKS,
+  password: lists.PASSWORD,
+  passport: lists.PASSPORT,
+})
+const NAME = new RegExp(`(?<!\\p{L})(?:${lists.FIRST_NAMES.join('|')})(?: \\p{Lu}[\\p{Ll}.]*){1,3}(?!\\p{L})`, 'u')
+const ENDS_SENTENCE = /[.!?\n]/
+
+/** Most characters between a word of article 9 and what shows that it is about somebody. */
 const NEAR = 80
-
-const IBAN = /(?<![A-Z0-9])([A-Z]{2}[0-9]{2}(?:[ \u00a0]?[A-Z0-9]{4}){2,7}(?:[ \u00a0]?[A-Z0-9]{1,4})?)(?![A-Z0-9])/g
-const CARD = /(?<![0-9A-Za-z])(?:[0-9][ \u00a0-]?){12,18}[0-9](?![0-9])/g
-/** Issuer prefixes with the lengths they use: Visa, Mastercard, Amex, Diners, Discover, JCB, Dankort, Maestro. */
-const CARD_SHAPES =
-  /^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|5019\d{12}|(?:5[06-8]|6\d)\d{14})$/
+/** Longest line on which a word can stand alone, to each side. */
+const ALONE_REACH = 24
 
 /**
- * @param text decoded
+ * @param text decoded; line ends LF
  * @param running is it running text, in which a line of its own is a statement? Header values are not.
+ * @param kinds what is looked for
+ * @returns at most one per kind, in order of place
  */
-export function findSensitive(text: string, running = true): SensitiveHit[] {
-  const hits: SensitiveHit[] = []
-  if (/-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d:/.test(text)) {
-    hits.push({ detail: 'A private key stands there.' })
+export function findSensitive(
+  text: string,
+  running = true,
+  kinds: readonly SensitiveKind[] = SENSITIVE_KINDS,
+): SensitiveHit[] {
+  const words = finder(text)
+  const find: Readonly<Record<SensitiveKind, () => number | null>> = {
+    'private-key': () => placeOf(PRIVATE_KEY.exec(text)),
+    password: () => firstOf(words.password, (word) => isSecret(text, word)),
+    iban: () => findIban(text),
+    card: () => findCard(text),
+    passport: () => firstOf(words.passport, (word) => isPassport(text, word)),
+    classification: () =>
+      least(firstOf(words.classification), running ? firstOf(words.alone, (word) => standsAlone(text, word)) : null),
+    article9: () =>
+      least(
+        firstOf(words.condition, (word) => hasMark(word, words.mark) || hasName(text, word)),
+        firstOf(words.topic, (word) => hasMark(word, words.mark)),
+      ),
   }
-  if (hasIban(text)) hits.push({ detail: 'A bank account number (IBAN) stands there.' })
-  if (hasCard(text)) hits.push({ detail: 'A payment card number stands there.' })
-  if (CLASSIFICATION.test(text) || (running && ALONE.test(text)))
-    hits.push({ detail: 'A word that classifies it as not public stands there.' })
-  if (hasArticle9(text)) {
-    hits.push({ detail: 'Words about health, belief, union membership or criminal record stand near a person.' })
-  }
-  return hits
+  return kinds
+    .flatMap((kind) => {
+      const start = find[kind]()
+      return start === null ? [] : [{ kind, start, detail: DETAILS[kind] }]
+    })
+    .sort((a, b) => a.start - b.start)
 }
 
-function hasIban(text: string): boolean {
-  for (const [, found = ''] of text.toUpperCase().matchAll(IBAN)) {
-    const iban = found.replace(/[ \u00a0]/g, '')
-    // trailing words can look like a group: every prefix of a plausible length is tried
-    for (let length = iban.length; length >= 15; length--) if (ibanValid(iban.slice(0, length))) return true
-  }
-  return false
+function placeOf(match: RegExpExecArray | null): number | null {
+  return match === null ? null : match.index
 }
 
-/** ISO 7064 MOD 97-10, as ISO 13616 uses it. */
-function ibanValid(iban: string): boolean {
-  if (!/[0-9]{6}/.test(iban)) return false
-  let rest = 0
-  for (const character of iban.slice(4) + iban.slice(0, 4)) {
-    const value = Number.parseInt(character, 36)
-    rest = (rest * (value > 9 ? 100 : 10) + value) % 97
-  }
-  return rest === 1
+function firstOf(words: readonly Word[], holds: (word: Word) => boolean = () => true): number | null {
+  return words.find(holds)?.start ?? null
 }
 
-function hasCard(text: string): boolean {
-  for (const [found] of text.matchAll(CARD)) {
-    const digits = found.replace(/\D/g, '')
-    if (CARD_SHAPES.test(digits) && luhn(digits)) return true
-  }
-  return false
+function least(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.min(a, b)
 }
 
-/** ISO/IEC 7812-1 annex B. */
-function luhn(digits: string): boolean {
-  let sum = 0
-  for (let n = 0; n < digits.length; n++) {
-    const digit = Number(digits.charAt(digits.length - 1 - n))
-    sum += n % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2
-  }
-  return sum % 10 === 0
+/** `Adgangskode: x7Kp-2mq`: a value that is no word of a sentence, or nothing else on the line. */
+function isSecret(text: string, { end }: Word): boolean {
+  const rest = /^[ \t]{0,4}[:=][ \t]{0,4}(\S{4,200})([^\n]{0,200})/.exec(text.slice(end, end + 420))
+  if (rest === null) return false
+  const [, value = '', more = ''] = rest
+  return more.trim() === '' ? !/^[<[(*•.]+|[>\])]$/u.test(value) : /[0-9]/.test(value) && /\p{L}/u.test(value)
 }
 
-function hasArticle9(text: string): boolean {
-  for (const match of text.matchAll(ARTICLE_9)) {
-    const around = text.slice(Math.max(0, match.index - NEAR), match.index + match[0].length + NEAR)
-    if (PERSON.test(around)) return true
+/** Nine digits, or two letters and seven (ICAO 9303: nine characters at most). */
+function isPassport(text: string, { end }: Word): boolean {
+  return /^[^\p{L}\p{N}\n]{1,6}(?:[A-Z]{1,2}[0-9]{6,8}|[0-9]{8,9})(?![\p{L}\p{N}])/iu.test(text.slice(end, end + 24))
+}
+
+const DECORATION = /^[ \t\r*#=_\-[\](){}<>.!|]*$/
+
+/** Nothing but decoration on the same line. */
+function standsAlone(text: string, { start, end }: Word): boolean {
+  const before = text.slice(Math.max(0, start - ALONE_REACH), start)
+  const after = text.slice(end, end + ALONE_REACH)
+  const left = before.slice(before.lastIndexOf('\n') + 1)
+  const right = after.includes('\n') ? after.slice(0, after.indexOf('\n')) : after
+  return left.length < ALONE_REACH && right.length < ALONE_REACH && DECORATION.test(left) && DECORATION.test(right)
+}
+
+/** Marks are in order of place. */
+function hasMark({ start, end }: Word, marks: readonly Word[]): boolean {
+  let low = 0
+  let high = marks.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((marks[middle]?.end ?? 0) < start - NEAR) low = middle + 1
+    else high = middle
   }
-  return false
+  const mark = marks[low]
+  return mark !== undefined && mark.start <= end + NEAR
+}
+
+/** A first name with a surname, in the same sentence. */
+function hasName(text: string, { start, end }: Word): boolean {
+  const before = text.slice(Math.max(0, start - NEAR), start)
+  const after = text.slice(end, end + NEAR)
+  const from = before.split(ENDS_SENTENCE).at(-1) ?? ''
+  const to = after.split(ENDS_SENTENCE)[0] ?? ''
+  return NAME.test(from) || NAME.test(to)
 }

@@ -1,0 +1,85 @@
+/** A table with typed cells as text, so that numbers in it are judged as in any other text, but by its real columns. */
+import type { Table, TableCell } from '../message/files/types'
+import type { Columns } from './columns'
+
+/** A title and a few notes may stand above the row that heads the columns. */
+const HEAD_ROWS = 20
+/** Longest heading. */
+const HEAD_LENGTH = 200
+
+export interface TableText {
+  /** Cells with tabs between, rows with line ends; nothing in a cell breaks either. */
+  text: string
+  columns: Columns
+  /** The cell at a place of the text, or the last one before it. */
+  cellAt(at: number): TableCell | undefined
+}
+
+/** @param value what is read of a cell */
+export function tableText(table: Table, value: (cell: TableCell) => string): TableText {
+  const cells = [...table.cells].sort((a, b) => a.row - b.row || a.column - b.column)
+  const starts: number[] = []
+  const pieces: string[] = []
+  let length = 0
+  let previous: TableCell | undefined
+  for (const cell of cells) {
+    const between = previous === undefined ? '' : previous.row === cell.row ? gap(previous, cell) : '\n'
+    const text = value(cell).replace(/[\t\r\n]+/g, ' ')
+    pieces.push(between, text)
+    starts.push(length + between.length)
+    length += between.length + text.length
+    previous = cell
+  }
+  const indexAt = (at: number): number => {
+    let low = 0
+    let high = starts.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((starts[middle] ?? 0) <= at) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+  const text = pieces.join('')
+  const headings = headingsOf(cells)
+  return {
+    text,
+    cellAt: (at) => cells[indexAt(at)],
+    columns: {
+      isCell(start, end) {
+        const n = indexAt(start)
+        const from = starts[n] ?? 0
+        const cell = cells[n]
+        const whole = cell === undefined ? 0 : value(cell).length
+        const rest = text.slice(end, from + whole)
+        return text.slice(from, start).trim() === '' && rest.trim() === ''
+      },
+      headings(at) {
+        const cell = cells[indexAt(at)]
+        if (cell === undefined) return []
+        const known = headings.get(cell.column) ?? []
+        return known.filter((heading) => heading.row < cell.row).map((heading) => heading.text)
+      },
+      column: (at) => String(cells[indexAt(at)]?.column ?? ''),
+    },
+  }
+}
+
+/** Neighbours have one tab between them; where cells are empty, there are more, but not without end. */
+function gap(left: TableCell, right: TableCell): string {
+  return '\t'.repeat(Math.min(8, Math.max(1, right.column - left.column)))
+}
+
+/** Texts among the first rows of a column: each of them may be what heads it. */
+function headingsOf(cells: readonly TableCell[]): ReadonlyMap<number, readonly TableCell[]> {
+  const found = new Map<number, TableCell[]>()
+  const top = cells[0]?.row ?? 0
+  for (const cell of cells) {
+    if (cell.row >= top + HEAD_ROWS) break
+    if (cell.numeric || cell.text.length > HEAD_LENGTH || !/\p{L}/u.test(cell.text)) continue
+    const column = found.get(cell.column) ?? []
+    column.push(cell)
+    found.set(cell.column, column)
+  }
+  return found
+}
