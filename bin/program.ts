@@ -9,6 +9,7 @@ import { registerInit } from './commands/init'
 import { registerNdr } from './commands/ndr'
 import { registerPolicy } from './commands/policy'
 import { registerProbe } from './commands/probe'
+import { registerQueue } from './commands/queue'
 import { registerScan } from './commands/scan'
 import { registerWhy } from './commands/why'
 import type { Io, RegisterCommand } from './io'
@@ -19,6 +20,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerPolicy,
   registerProbe,
   registerWhy,
+  registerQueue,
   registerScan,
   registerNdr,
   registerDemo,

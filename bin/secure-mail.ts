@@ -1,6 +1,17 @@
 #!/usr/bin/env node
+import readline from 'node:readline/promises'
 import type { Io } from './io'
 import { run } from './program'
+
+/** On standard error, so that what a command prints can still go into a file. */
+async function ask(question: string): Promise<string> {
+  const terminal = readline.createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(question)
+  } finally {
+    terminal.close()
+  }
+}
 
 const io: Io = {
   out: (text) => void process.stdout.write(text),
@@ -12,6 +23,7 @@ const io: Io = {
     for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
     return Buffer.concat(chunks)
   },
+  ...(process.stdin.isTTY && process.stderr.isTTY ? { ask } : {}),
   exitCode: 0,
 }
 

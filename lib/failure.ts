@@ -48,6 +48,8 @@ export type OtherResultType =
   | 'no-route'
   /** The opt-out was refused and `override.refused` says so at once. */
   | 'optout-refused'
+  /** The postmaster ended the delivery (`secure-mail queue bounce`). */
+  | 'ended-by-postmaster'
 
 export type TlsResultType = Rfc8460ResultType | OwnTlsResultType
 export type ResultType = TlsResultType | OtherResultType
@@ -99,6 +101,8 @@ export interface Failure {
   port?: number
   /** What TLS there was when it failed. */
   tls?: TlsFacts
+  /** Why the postmaster ended the delivery, in their words; shown to the sender. */
+  endedReason?: string
 }
 
 /** Facts of one TLS handshake, for log, report and probe. JSON-safe. */

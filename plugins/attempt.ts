@@ -256,7 +256,8 @@ async function note(
   await save(context, facts.mailId, outcome.recipient, record)
 }
 
-async function save(
+/** Write a record; when the store cannot take it, memory still knows. */
+export async function save(
   context: AttemptContext,
   mailId: string,
   recipient: string,
@@ -300,14 +301,19 @@ async function judge(context: AttemptContext): Promise<{ at: number; recipients:
   return { at, recipients, failure }
 }
 
-/** Report what failed and is not reported yet; rejects when a report cannot be queued, so that the file stays. */
-async function reportFailed(context: AttemptContext): Promise<void> {
+/**
+ * Report what failed and is not reported yet.
+ *
+ * @returns for whom
+ * @throws (rejects) when a report cannot be queued, so that the file stays
+ */
+export async function reportFailed(context: AttemptContext): Promise<string[]> {
   const { runtime, facts, progress, item } = context
   const failed = unique(facts.recipients).filter((recipient) => {
     const record = recordOf(progress, recipient)
     return record.state === 'failed' && !record.reported
   })
-  if (failed.length === 0) return
+  if (failed.length === 0) return []
   await runtime.reporter.notDelivered(
     facts,
     item,
@@ -319,6 +325,7 @@ async function reportFailed(context: AttemptContext): Promise<void> {
     if (progress.size > 1) await save(context, facts.mailId, recipient, record)
   }
   await tellBounced(context, failed)
+  return failed
 }
 
 async function sendDelayNotices(context: AttemptContext): Promise<void> {

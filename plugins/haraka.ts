@@ -167,9 +167,12 @@ export interface Outbound {
 
 export interface QueueModule {
   queue_dir: string
-  delivery_queue: { push(item: HMailItem): void; length(): number }
+  /** `tasks`: items that wait for a place. */
+  delivery_queue: { push(item: HMailItem): void; length(): number; tasks: HMailItem[] }
+  /** Called with the item of a file that was found at the start, when its time has come. */
+  _add_hmail: (item: HMailItem) => void
   temp_fail_queue: {
-    add(id: string, milliseconds: number, due: () => void): void
+    add(id: string, milliseconds: number, due: () => void): unknown
     discard(id: string): void
     length(): number
   }

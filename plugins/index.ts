@@ -4,10 +4,12 @@
  * `register()` runs as root and in the cluster master as well, so it only checks, takes over the delivery class and
  * registers hooks. Files are opened in the process that delivers, after privileges are dropped.
  */
+import type { ControlServer } from '../lib/control'
 import { loadConfig, formatProblem } from '../lib/config'
 import { packageVersion } from '../lib/package-root'
 import { keepMailParameters, keepRcptParameters } from './envelope-hooks'
 import { gate, seal } from './gate-hook'
+import { openControlSocket } from './control'
 import { background, guard, withDeadline, type HookResult } from './guard'
 import {
   CODE,
@@ -20,13 +22,14 @@ import {
   type Server,
   type Transaction,
 } from './haraka'
-import { comeBack, idle, live, TROUBLE_RETRY } from './lifecycle'
+import { idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
 import { keepRequiretlsHere, offerRequiretls } from './requiretls'
 import { instanceDirectory, openRuntime, type Runtime } from './runtime'
 import { checkHaraka, checkInstance, checkNeighbours } from './startup-check'
 import { queueOutboundResponder } from './submission'
 import { envelopeRead, takeOver, type Takeover } from './takeover'
+import { comeBack, whilePaused } from './waiting-room'
 
 /** Answers of our own hooks must come within these, in milliseconds. */
 const GATE_DEADLINE = 60_000
@@ -44,6 +47,8 @@ interface State {
   plugin: HarakaPlugin
   takeover: Takeover
   runtime: Runtime | null
+  /** Where an operator's command reaches this process; null = it could not be opened, or is closed. */
+  control: ControlServer | null
   /** Resolves when the process may deliver. */
   ready: Promise<Runtime>
   becomeReady: (runtime: Runtime) => void
@@ -104,7 +109,7 @@ export function register(this: HarakaPlugin): void {
     queueOutboundRespond: queueOutboundResponder(haraka, () => state?.runtime ?? null, report),
     report,
   })
-  state = { haraka, plugin: this, takeover, runtime: null, ready, becomeReady }
+  state = { haraka, plugin: this, takeover, runtime: null, control: null, ready, becomeReady }
 
   // our own guards answer first, with words that say why
   this.timeout = (GATE_DEADLINE + 10_000) / 1000
@@ -133,7 +138,11 @@ async function deliver(item: HMailItem): Promise<void> {
       item.next_cb()
       return
     }
-    while (runtime.settings().delivery.paused) await new Promise((resolve) => setTimeout(resolve, 1000))
+    const giveBack = item.next_cb
+    if (!(await whilePaused(haraka, item, () => runtime.settings().delivery.paused))) {
+      giveBack()
+      return
+    }
     await live(haraka, runtime, item)
   } catch (error) {
     report('delivery', error)
@@ -186,8 +195,20 @@ async function open(label: string): Promise<void> {
     switchDeliveryOn()
     setInterval(switchDeliveryOn, WATCH_INTERVAL).unref()
     becomeReady(runtime)
+    await openForOperators(runtime, label)
   } catch (error) {
     refuseToStart([error instanceof Error ? error.message : String(error)])
+  }
+}
+
+/** Delivery does not depend on it: without the socket only `secure-mail queue` has nobody to talk to. */
+async function openForOperators(runtime: Runtime, label: string): Promise<void> {
+  const { haraka } = current()
+  try {
+    const process = { instanceDir: instanceDirectory(), label, version: packageVersion() }
+    current().control = await openControlSocket(haraka, runtime, process)
+  } catch (error) {
+    runtime.reportError('control', error)
   }
 }
 
@@ -279,6 +300,9 @@ export function shutdown(): void {
   const runtime = state?.runtime
   if (runtime == null) return
   runtime.stop()
+  background('control', report, async () => {
+    await state?.control?.close()
+  })
   background('shutdown', report, async () => {
     await withDeadline(idle(), DRAIN_DEADLINE, 'deliveries under way').catch((error: unknown) => {
       report('shutdown', error)

@@ -5,15 +5,17 @@
  * Two rules hold everywhere: a file is only removed when every recipient is delivered or its sender's report is safely
  * queued, and whatever goes wrong in between ends in a retry.
  */
-import { deliverMail, type Progress } from './attempt'
+import { deliverMail, type AttemptContext, type Progress } from './attempt'
+import { beginEnding, openRecipients, reportEnding, type Ending } from './ending'
 import { background } from './guard'
 import { CODE, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { freshRecord } from '../lib/store/recipient-record'
 import { runHooks } from './hooks'
-import { examine } from './mail-facts'
+import { examine, type MailFacts } from './mail-facts'
 import { forgetMessage } from './queue-writer'
 import { fileStands, nameForRetry, removeFile } from './queued-mail'
 import type { Runtime } from './runtime'
+import { comeBack, identityOf } from './waiting-room'
 
 /** Wait after a failure of our own machine (store, disk, a bug), in milliseconds. */
 export const TROUBLE_RETRY = 60_000
@@ -26,8 +28,8 @@ type After =
   /** The file is gone or another item of the same file is at work. */
   | { kind: 'elsewhere' }
 
-/** Files that an item of this process is working on, by the part of the name that a rename keeps. */
-const atWork = new Set<string>()
+/** Items of this process that are being worked on, by the part of the file's name that a rename keeps. */
+const atWork = new Map<string, HMailItem>()
 
 /** Attempts under way, for a shutdown that waits for them. */
 const underWay = new Set<Promise<void>>()
@@ -40,7 +42,10 @@ const progressOf = new WeakMap<HMailItem, Progress>()
  * exactly once.
  */
 export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
-  const life = oneLife(haraka, runtime, item)
+  await counted(oneLife(haraka, runtime, item, () => attempt(haraka, runtime, item)))
+}
+
+async function counted(life: Promise<void>): Promise<void> {
   underWay.add(life)
   try {
     await life
@@ -49,18 +54,106 @@ export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailI
   }
 }
 
+/** Mails that are being worked on, by identity. */
+export function workedOn(): ReadonlyMap<string, HMailItem> {
+  return atWork
+}
+
+/** What became of a mail that an operator ended. */
+export type EndedMail =
+  | { kind: 'ended'; recipients: string[]; left: number; nextTry: number | null }
+  | { kind: 'nothing-open' }
+  /** The file is gone, or cannot be read. */
+  | { kind: 'gone' }
+  /** Ended, but the report could not be queued: it is tried again, and the mail stays until it is. */
+  | { kind: 'unreported'; why: string }
+  /** Nothing is ended. */
+  | { kind: 'failed'; why: string }
+
+/**
+ * End a mail, or some of its recipients, in the way of a final failure: reported first, removed then. The rest of it
+ * keeps the time of its next try. Never rejects.
+ *
+ * @param item taken out of the waiting room
+ */
+export async function endMail(
+  haraka: HarakaModules,
+  runtime: Runtime,
+  item: HMailItem,
+  ending: Ending,
+): Promise<EndedMail> {
+  const nextTry = item.next_process
+  // it comes from no place in Haraka's delivery queue, so there is none to give back
+  item.next_cb = () => undefined
+  let ended: EndedMail = { kind: 'gone' }
+  const end = async (): Promise<After> => {
+    ended = await endNow(haraka, runtime, item, ending, nextTry)
+    switch (ended.kind) {
+      case 'gone':
+        return { kind: 'elsewhere' }
+      case 'ended':
+        return ended.left === 0 ? { kind: 'finished' } : { kind: 'retry', at: nextTry, countFailure: false }
+      case 'unreported':
+        return { kind: 'retry', at: Math.min(nextTry, runtime.clock.now() + TROUBLE_RETRY), countFailure: false }
+      case 'nothing-open':
+      case 'failed':
+        return { kind: 'retry', at: nextTry, countFailure: false }
+    }
+  }
+  await counted(oneLife(haraka, runtime, item, end))
+  return ended
+}
+
+/** Never rejects. */
+async function endNow(
+  haraka: HarakaModules,
+  runtime: Runtime,
+  item: HMailItem,
+  ending: Ending,
+  nextTry: number,
+): Promise<EndedMail> {
+  let context: AttemptContext
+  try {
+    const { todo } = item
+    if (todo === null || !(await fileStands(item))) return { kind: 'gone' }
+    context = { haraka, runtime, item, todo, ...(await known(runtime, item, todo, false)) }
+    const chosen = openRecipients(context, ending)
+    if (chosen.length === 0) return { kind: 'nothing-open' }
+    await beginEnding(context, chosen, ending)
+  } catch (error) {
+    runtime.reportError('queue-bounce', error)
+    return { kind: 'failed', why: textOf(error) }
+  }
+  try {
+    const { recipients, left } = await reportEnding(context)
+    return { kind: 'ended', recipients, left, nextTry: left > 0 ? nextTry : null }
+  } catch (error) {
+    runtime.reportError('queue-bounce', error)
+    return { kind: 'unreported', why: textOf(error) }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** Resolves when no attempt is under way. Abort the runtime's signal first, or it may take as long as a mail can. */
 export async function idle(): Promise<void> {
   while (underWay.size > 0) await Promise.allSettled(underWay)
 }
 
-async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
-  const identity = identityOf(haraka, item)
+async function oneLife(
+  haraka: HarakaModules,
+  runtime: Runtime,
+  item: HMailItem,
+  step: () => Promise<After>,
+): Promise<void> {
+  const identity = identityOf(haraka, item.filename)
   let after: After = { kind: 'elsewhere' }
   if (!atWork.has(identity)) {
-    atWork.add(identity)
+    atWork.set(identity, item)
     try {
-      after = await attempt(haraka, runtime, item)
+      after = await step()
     } catch (error) {
       runtime.reportError('delivery', error)
       after = { kind: 'retry', at: runtime.clock.now() + TROUBLE_RETRY, countFailure: false }
@@ -86,18 +179,6 @@ async function oneLife(haraka: HarakaModules, runtime: Runtime, item: HMailItem)
   if (after.kind === 'retry') comeBack(haraka, item, after.at - runtime.clock.now())
 }
 
-function identityOf(haraka: HarakaModules, item: HMailItem): string {
-  const parts = haraka.queueFile.parts(item.filename)
-  return parts === null ? item.filename : `${parts.arrival}_${parts.uid}`
-}
-
-/** Put the mail back into Haraka's timer queue. */
-export function comeBack(haraka: HarakaModules, item: HMailItem, milliseconds: number): void {
-  haraka.queue.temp_fail_queue.add(item.filename, Math.max(0, milliseconds), () => {
-    haraka.queue.delivery_queue.push(item)
-  })
-}
-
 async function attempt(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<After> {
   const todo = item.todo
   if (todo === null) throw new Error(`the envelope of ${item.filename} was not read`)
@@ -113,12 +194,23 @@ async function attempt(haraka: HarakaModules, runtime: Runtime, item: HMailItem)
     return { kind: 'retry', at: Math.min(now + wait, deadline), countFailure: false }
   }
 
-  const facts = await examine(item, todo, runtime.sealKey)
-  const progress =
-    progressOf.get(item) ?? (await loadProgress(runtime, todo, facts.mailId, facts.recipients, now >= deadline))
-  progressOf.set(item, progress)
+  const { facts, progress } = await known(runtime, item, todo, now >= deadline)
   const next = await deliverMail(haraka, runtime, item, todo, facts, progress)
   return next === null ? { kind: 'finished' } : { kind: 'retry', at: next, countFailure: true }
+}
+
+/** The mail's facts, and what is known of each recipient. @param lastChance see `loadProgress` */
+async function known(
+  runtime: Runtime,
+  item: HMailItem,
+  todo: Todo,
+  lastChance: boolean,
+): Promise<{ facts: MailFacts; progress: Progress }> {
+  const facts = await examine(item, todo, runtime.sealKey)
+  const progress =
+    progressOf.get(item) ?? (await loadProgress(runtime, todo, facts.mailId, facts.recipients, lastChance))
+  progressOf.set(item, progress)
+  return { facts, progress }
 }
 
 /**

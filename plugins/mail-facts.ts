@@ -6,7 +6,7 @@ import type { Grant } from '../lib/policy/types'
 import { mailIdOf } from '../lib/store/recipients'
 import { checkSeal } from '../lib/store/seal'
 import type { SecureMailNotes } from '../lib/store/notes'
-import { toLabels } from '../lib/util/address'
+import { asciiDomain } from '../lib/util/address'
 import type { HarakaAddress, HMailItem, Todo } from './haraka'
 import { openWire } from './queued-mail'
 
@@ -37,12 +37,6 @@ export interface MailFacts {
 export function envelopeAddress(address: HarakaAddress): string {
   if (address.isNull()) return ''
   return `${address.user}@${asciiDomain(address.host)}`
-}
-
-/** @returns the domain in A-labels and lower case; an address literal or what cannot be converted stays as it is */
-export function asciiDomain(domain: string): string {
-  if (domain.startsWith('[')) return domain.toLowerCase()
-  return toLabels(domain).replace(/\.$/, '').toLowerCase()
 }
 
 /**

@@ -6,9 +6,10 @@
 import fs from 'node:fs/promises'
 import { CODE, type Connection, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { responder } from './hooks'
-import { comeBack, TROUBLE_RETRY } from './lifecycle'
+import { TROUBLE_RETRY } from './lifecycle'
 import { PREFIX, queueWriter, takeWritten } from './queue-writer'
 import { setAside } from './queued-mail'
+import { comeBack, watchWaiting } from './waiting-room'
 
 /** Hooks whose answers come back to our questions. */
 const ASKED_HOOKS = ['send_email', 'get_mx', 'delivered', 'deferred', 'bounce'] as const
@@ -80,6 +81,7 @@ export function takeOver(haraka: HarakaModules, handlers: TakeoverHandlers): Tak
   for (const hook of ASKED_HOOKS) methods.set(`${hook}_respond`, responder(hook))
   for (const [name, value] of methods) lock(prototype, name, value)
 
+  watchWaiting(haraka)
   const writer = queueWriter(haraka)
   lock(haraka.outbound, 'process_delivery', writer)
   lock(haraka.Connection.prototype, 'queue_outbound_respond', handlers.queueOutboundRespond)

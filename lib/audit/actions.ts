@@ -37,6 +37,8 @@ export const ACTIONS: Readonly<Record<AuditAction, ActionFacts>> = {
   'override-expired': { category: ['configuration'], type: ['change'], level: 'warn', outcome: 'success' },
   'probe-run': { category: ['network'], type: ['info', 'connection'], level: 'info', outcome: 'unknown' },
   'tlsrpt-sent': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
+  'queue-retried': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
+  'queue-bounced': { category: MAIL, type: ['info'], level: 'warn', outcome: 'success' },
   'config-loaded': { category: ['configuration'], type: ['change'], level: 'info', outcome: 'success' },
   'config-rejected': { category: ['configuration'], type: ['info'], level: 'error', outcome: 'failure' },
   'plugin-error': { category: ['process'], type: ['info'], level: 'error', outcome: 'failure' },

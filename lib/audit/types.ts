@@ -25,6 +25,8 @@ export type AuditAction =
   | 'override-expired'
   | 'probe-run'
   | 'tlsrpt-sent'
+  | 'queue-retried'
+  | 'queue-bounced'
   | 'config-loaded'
   | 'config-rejected'
   | 'plugin-error'

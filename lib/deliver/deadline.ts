@@ -81,6 +81,15 @@ export function recordAttempt(
   }
 }
 
+/**
+ * When a recipient that is still open is given up, should nothing change: for showing.
+ *
+ * @returns milliseconds since the epoch; not before `now`
+ */
+export function givenUpAt(record: RecipientRecord, now: number, settings: DeadlineSettings): number {
+  return now + Math.max(0, timeLeft(record, now, settings))
+}
+
 /** Milliseconds until the deadline that holds now; zero or less when it has passed. */
 function timeLeft(record: RecipientRecord, now: number, settings: DeadlineSettings): number {
   const whole = Math.min(settings.ndr.undeliverableAfter, ONE_DAY) - age(record, now, settings)

@@ -3,7 +3,7 @@
  * one outcome per recipient. `deadline.ts` says what follows an attempt.
  */
 export { createDeliverer } from './deliver'
-export { delayNoticeDue, nextStep, recordAttempt, type NextStep } from './deadline'
+export { delayNoticeDue, givenUpAt, nextStep, recordAttempt, type NextStep } from './deadline'
 export type {
   Deliverer,
   DelivererDeps,

@@ -18,6 +18,7 @@ export const REPORT_KINDS: readonly ReportKind[] = [
   'mailbox-refused',
   'unreachable',
   'expired',
+  'ended-by-postmaster',
   'optout-refused',
   'category3-required',
   'category3-advice',
@@ -52,6 +53,7 @@ const KIND_OF: Readonly<Record<ResultType, ReportKind>> = {
   'smtp-deferred': 'expired',
   'local-error': 'expired',
   'optout-refused': 'optout-refused',
+  'ended-by-postmaster': 'ended-by-postmaster',
 }
 
 /**

@@ -209,6 +209,15 @@ const SAMPLES: Readonly<Record<ReportKind, { failure: Failure; minutes: number }
     }),
     minutes: 23 * 60,
   },
+  'ended-by-postmaster': {
+    failure: {
+      resultType: 'ended-by-postmaster',
+      enhancedCode: '5.0.0',
+      publicText: 'the postmaster ended the delivery: sent twice by mistake',
+      endedReason: 'sent twice by mistake',
+    },
+    minutes: 90,
+  },
   'optout-refused': {
     failure: {
       resultType: 'optout-refused',

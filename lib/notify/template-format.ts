@@ -77,6 +77,7 @@ export const GENERAL_PLACEHOLDERS = [
   'cert-issuer',
   'tls-version',
   'server-words',
+  'ended-reason',
 ] as const
 
 /** Which placeholders a section may use. */

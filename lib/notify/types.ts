@@ -19,6 +19,7 @@ export type ReportKind =
   | 'mailbox-refused'
   | 'unreachable'
   | 'expired'
+  | 'ended-by-postmaster'
   | 'optout-refused'
   | 'category3-required'
   | 'category3-advice'

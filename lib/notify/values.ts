@@ -54,6 +54,7 @@ export function reportValues(input: ReportInput, templates: LanguageTemplates, l
     ),
     'tls-version': show(shared((one) => tlsOf(one)?.version)),
     'server-words': show(shared(serverWords)),
+    'ended-reason': show(shared((one) => one.failure.endedReason)),
   }
 }
 

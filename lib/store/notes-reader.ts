@@ -67,6 +67,15 @@ export class Reader {
     return value as number
   }
 
+  /** A whole number between the bounds. */
+  number(name: string, { min, max }: { min: number; max: number }): number {
+    const value = this.#take(name)
+    if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
+      throw new NotesProblem(this.#at(name))
+    }
+    return value as number
+  }
+
   oneOf<const T extends string | number | null>(name: string, allowed: readonly T[]): T {
     const value = this.#take(name)
     const found = allowed.find((one) => one === value)
@@ -85,6 +94,16 @@ export class Reader {
   objects<T>(name: string, max: number, read: (fields: Reader) => T): T[] {
     const at = this.#at(name)
     return items(this.#take(name), max, at).map((item) => readWhole(item, at, read))
+  }
+
+  /** @param read gives null for an item that is none */
+  list<T>(name: string, max: number, read: (item: unknown) => T | null): T[] {
+    const at = this.#at(name)
+    return items(this.#take(name), max, at).map((item) => {
+      const found = read(item)
+      if (found === null) throw new NotesProblem(at)
+      return found
+    })
   }
 
   /** @param rule.max number of items; each must match `pattern` */

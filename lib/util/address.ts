@@ -19,3 +19,9 @@ const PLAIN = /^(?!.*xn--)(?:[a-z0-9-]+\.)+[a-z]+$/
 export function toLabels(domain: string): string {
   return PLAIN.test(domain) ? domain : domainToASCII(domain) || domain
 }
+
+/** @returns the domain in A-labels and lower case, no dot at its end; an address literal or what has none stays as it is */
+export function asciiDomain(domain: string): string {
+  if (domain.startsWith('[')) return domain.toLowerCase()
+  return toLabels(domain).replace(/\.$/, '').toLowerCase()
+}

@@ -29,6 +29,7 @@ describe('which report a failure leads to', () => {
     ['smtp-deferred', 'expired'],
     ['local-error', 'expired'],
     ['optout-refused', 'optout-refused'],
+    ['ended-by-postmaster', 'ended-by-postmaster'],
   ]
   for (const [resultType, kind] of rows) {
     it(`${resultType} -> ${kind}`, () => {

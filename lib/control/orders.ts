@@ -1,0 +1,72 @@
+/** Orders of an operator to a running gateway: whichever of its processes holds a mail carries them out. */
+import { ask, ControlFailure } from './client'
+import type { Bounced, Operator, Retried } from './protocol'
+import { controlSockets } from './run-directory'
+import { inParts } from './state'
+
+/**
+ * Have mails tried now.
+ *
+ * @param dir the instance's run directory
+ * @returns every identity exactly once; `unknown`: no process holds it
+ * @throws ControlFailure (rejects) when a process could not be asked; the others have been
+ */
+export async function retryMails(dir: string, identities: readonly string[], operator: Operator): Promise<Retried> {
+  const all: Retried = { started: [], due: [], delivering: [], unknown: [] }
+  let left = [...identities]
+  let failure: ControlFailure | undefined
+  for (const socket of controlSockets(dir)) {
+    const unknown: string[] = []
+    for (const mails of inParts(left)) {
+      try {
+        await ask(dir, socket, { op: 'retry', mails, operator }, (reply) => {
+          if (reply.kind !== 'retried') return
+          all.started.push(...reply.started)
+          all.due.push(...reply.due)
+          all.delivering.push(...reply.delivering)
+          unknown.push(...reply.unknown)
+        })
+      } catch (error) {
+        if (!(error instanceof ControlFailure)) throw error
+        if (error.reason !== 'gone') failure ??= error
+        unknown.push(...mails)
+      }
+    }
+    left = unknown
+  }
+  if (failure !== undefined) throw failure
+  all.unknown = left
+  return all
+}
+
+/**
+ * End one mail with a report to its sender.
+ *
+ * @param recipients null = all that are open
+ * @throws ControlFailure (rejects): what became of it is not known
+ */
+export async function bounceMail(
+  dir: string,
+  mail: string,
+  recipients: readonly string[] | null,
+  reason: string,
+  operator: Operator,
+): Promise<Bounced> {
+  let failure: ControlFailure | undefined
+  for (const socket of controlSockets(dir)) {
+    try {
+      const answers: Bounced[] = []
+      const request = { op: 'bounce' as const, mail, recipients: recipients && [...recipients], reason, operator }
+      await ask(dir, socket, request, (reply) => {
+        if (reply.kind === 'bounced') answers.push(reply.bounced)
+      })
+      const answer = answers.find(({ result }) => result !== 'unknown')
+      if (answer !== undefined) return answer
+    } catch (error) {
+      if (!(error instanceof ControlFailure)) throw error
+      if (error.reason !== 'gone') failure ??= error
+    }
+  }
+  if (failure !== undefined) throw failure
+  return { result: 'unknown' }
+}
