@@ -10,6 +10,7 @@ import type { Audit, AuditEvent } from '../lib/audit/types'
 import { maskCpr } from '../lib/classify/cpr'
 import { systemClock, type Clock } from '../lib/clock'
 import type { Settings } from '../lib/config/settings'
+import { createReaderPool, type ReaderPool } from '../lib/gate'
 import { createDeliverer, type Deliverer } from '../lib/deliver'
 import { isLocalAddress, lookupAddresses, lookupMx, lookupTlsa } from '../lib/dns'
 import type { Templates } from '../lib/notify/templates'
@@ -18,8 +19,11 @@ import type { Sts } from '../lib/policy/sts'
 import type { Requirement } from '../lib/policy/types'
 import { openStore } from '../lib/store'
 import { secretKey } from '../lib/store/keys'
+import { storePatience } from '../lib/store/patience'
 import { recipientRecords, type RecipientRecords } from '../lib/store/recipients'
 import { savedAgain } from '../lib/store/recipients-again'
+import { waitedFor } from '../lib/store/recipients-patient'
+import { turnOf } from '../lib/store/turns'
 import type { Store } from '../lib/store/types'
 import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
@@ -38,6 +42,8 @@ export interface Runtime {
   sealKey: Buffer
   audit: Audit
   deliverer: Deliverer
+  /** Worker threads that read mails; none is started before the first mail that needs one. */
+  readers: ReaderPool
   /** What the domains of recipients publish (RFC 8461). */
   sts: Sts
   reporter: Reporter
@@ -118,7 +124,7 @@ export async function openRuntime(
   })
   log.audit = opened
 
-  const sweeping = sweepNowAndThen(store, options.label, reportError)
+  const sweeping = sweepNowAndThen(store, reportError)
 
   const deliverer = createDeliverer({
     settings,
@@ -135,6 +141,13 @@ export async function openRuntime(
     log: (level, message) => (level === 'error' ? plugin.logerror(message) : plugin.logdebug(message)),
   })
 
+  const readers = createReaderPool({
+    workers: () => settings().content.workers,
+    onFailure: (error) => {
+      reportError('inspection', error)
+    },
+  })
+
   const sts = openSts(plugin, {
     settings,
     resolver: config.resolver,
@@ -144,7 +157,12 @@ export async function openRuntime(
     refresh: isFirst(options.label),
   })
 
-  const recipients = savedAgain(recipientRecords(store))
+  const recipients = waitedFor(savedAgain(recipientRecords(store)), {
+    patience: storePatience(store),
+    longest: () => settings().ndr.undeliverableAfter,
+    clock,
+    signal: abort.signal,
+  })
   const partial: Omit<Runtime, 'reporter'> = {
     clock,
     settings,
@@ -154,6 +172,7 @@ export async function openRuntime(
     sealKey,
     audit: opened,
     deliverer,
+    readers,
     sts,
     hostname,
     signal: abort.signal,
@@ -185,6 +204,7 @@ export async function openRuntime(
     },
     async close() {
       clearInterval(sweeping)
+      await readers.close()
       await deliverer.close()
       await sts.close()
       await config.close()
@@ -211,18 +231,17 @@ function isFirst(label: string): boolean {
   return label === ALONE || label === 'w1'
 }
 
-/** How often expired entries are removed from the store, in milliseconds. */
+/** How often expired entries are removed from the store, and how often it is looked whose turn that is, in milliseconds. */
 const SWEEP_INTERVAL = 3_600_000
+const SWEEP_LOOK = 600_000
 
-/** Remove expired entries now and then; one process of several is enough. */
-function sweepNowAndThen(store: Store, label: string, reportError: Runtime['reportError']): NodeJS.Timeout | undefined {
-  if (!isFirst(label)) return undefined
-  const timer = setInterval(() => {
+/** Remove expired entries now and then: whoever of all processes comes first. */
+function sweepNowAndThen(store: Store, reportError: Runtime['reportError']): NodeJS.Timeout {
+  return setInterval(() => {
     background('store', reportError, async () => {
-      await store.sweep()
+      if (await turnOf(store, 'sweep', SWEEP_INTERVAL)) await store.sweep()
     })
-  }, SWEEP_INTERVAL)
-  return timer.unref()
+  }, SWEEP_LOOK).unref()
 }
 
 /** Where the instance is: Haraka sets `HARAKA` to the folder given with `-c`. */

@@ -108,8 +108,12 @@ async function writeNew(file: string, text: string): Promise<boolean> {
   }
 }
 
-/** The same store; what is put under a secret's key is taken from its copy, and kept as one. */
-export function withKeyCopies(store: Store, copies: KeyCopies): Store {
+/**
+ * The same store; what is put under a secret's key is taken from its copy, and kept as one.
+ *
+ * @param onMade told of a key that nobody had before
+ */
+export function withKeyCopies(store: Store, copies: KeyCopies, onMade: (name: string) => void): Store {
   return {
     ...store,
     async putIfAbsent<T>(key: StoreKey, value: T, options?: { ttl?: number }) {
@@ -121,7 +125,10 @@ export function withKeyCopies(store: Store, copies: KeyCopies): Store {
       const stored = await store.putIfAbsent<unknown>(key, copy ?? value, options)
       if (copy !== undefined) copies.compare(name, stored)
       // what is no key is not kept: `secretKey` refuses it
-      else if (typeof stored === 'string' && SECRET.test(stored)) await copies.keep(name, stored)
+      else if (typeof stored === 'string' && SECRET.test(stored)) {
+        await copies.keep(name, stored)
+        if (stored === value) onMade(name)
+      }
       return stored as T
     },
   }

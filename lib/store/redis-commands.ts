@@ -9,9 +9,31 @@ import type { SendCommand } from './redis-link'
 /** The braces keep everything in one hash slot, should the server be a node of a cluster. */
 const INDEX = '{secure-mail}:keys'
 const VALUE = '{secure-mail}:value:'
+/** Made up once for a set of data: where it is missing or another one, this is not the data that was there before. */
+const IDENTITY = '{secure-mail}:instance'
+/** Grows with every write: where it is smaller than it was, the last writes are gone. */
+const WRITES = '{secure-mail}:writes'
 
 /** Entries fetched at once while scanning. */
 const PAGE = 200
+
+/** What a server shows of the data that is on it. */
+export interface Identity {
+  id: string
+  /** Writes so far. */
+  writes: number
+}
+
+/** The way to a server, and the data that must be there. */
+export interface RedisData {
+  send: SendCommand
+  /** For commands that only read. */
+  ask: SendCommand
+  /** Of the data that was there when the connection was made; '' = not known, nothing is compared. */
+  expected: () => Identity
+  /** Told with the answer that shows that it is not there any more; what was asked rejects. */
+  onLost: () => void
+}
 
 /** What `apply` does with one key: a value, and after how many milliseconds Redis may drop it; undefined = remove. */
 export type Change = { value: Buffer; dropAfter: number | undefined } | undefined
@@ -21,7 +43,8 @@ export type Change = { value: Buffer; dropAfter: number | undefined } | undefine
  * answered at the first write of a script, so that a script is never left half done.
  */
 const APPLY = `
-local at = 3
+if ARGV[3] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[3] then return -1 end
+local at = 4
 for _ = 1, tonumber(ARGV[1]) do
   if (redis.call('GET', KEYS[2] .. ARGV[at]) or '') ~= ARGV[at + 1] then return 0 end
   at = at + 2
@@ -38,10 +61,11 @@ for _ = 1, tonumber(ARGV[2]) do
   end
   at = at + 3
 end
-return 1`
+return redis.call('INCR', KEYS[4])`
 
 /** A key whose value Redis has dropped is taken out of the set by the way, where writing is possible. */
 const READ_PAGE = `
+if ARGV[4] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[4] then return -1 end
 local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 local found = {}
 for _, name in ipairs(names) do
@@ -53,16 +77,50 @@ for _, name in ipairs(names) do
 end
 return { #names, names[#names] or '', found }`
 
-/** Values of several keys at one moment. */
-export async function readMany(send: SendCommand, keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-  if (keys.length === 0) return []
-  const reply = await send(['MGET', ...keys.map((key) => Buffer.concat([Buffer.from(VALUE), key]))])
-  if (!Array.isArray(reply) || reply.length !== keys.length) throw unexpected()
+/** The data on a server is not what was there before. */
+export class DataLost extends Error {
+  constructor() {
+    super('store: the Redis server has lost its data')
+  }
+}
+
+/** Values of several keys at one moment; none asks only whether the data is still there. */
+export async function readMany(data: RedisData, keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+  const values = await mget(data.ask, [
+    Buffer.from(IDENTITY),
+    ...keys.map((key) => Buffer.concat([Buffer.from(VALUE), key])),
+  ])
+  const { id } = data.expected()
+  if (id !== '' && values[0]?.toString('latin1') !== id) throw lost(data)
+  return values.slice(1)
+}
+
+/** The identity of what is there; one without gets one, where the server takes writes. */
+export async function identify(send: SendCommand, fresh: string): Promise<Identity> {
+  const look = async (): Promise<Identity> => {
+    const [id, writes] = await mget(send, [Buffer.from(IDENTITY), Buffer.from(WRITES)])
+    return { id: id?.toString('latin1') ?? '', writes: Number(writes?.toString('latin1') ?? 0) }
+  }
+  const found = await look()
+  if (found.id !== '') return found
+  // one that is full or read-only can still be read
+  await send(['SET', IDENTITY, fresh, 'NX']).catch(() => undefined)
+  return look()
+}
+
+async function mget(send: SendCommand, names: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+  const reply = await send(['MGET', ...names])
+  if (!Array.isArray(reply) || reply.length !== names.length) throw unexpected()
   return reply.map((value: unknown) => {
     if (value === null) return undefined
     if (!Buffer.isBuffer(value)) throw unexpected()
     return value
   })
+}
+
+function lost(data: RedisData): DataLost {
+  data.onLost()
+  return new DataLost()
 }
 
 /**
@@ -71,30 +129,36 @@ export async function readMany(send: SendCommand, keys: readonly Buffer[]): Prom
  * @returns false when one has not, and nothing was written
  */
 export async function apply(
-  send: SendCommand,
+  data: RedisData,
   seen: readonly (readonly [key: Buffer, value: Buffer | undefined])[],
   changes: readonly (readonly [key: Buffer, change: Change])[],
 ): Promise<boolean> {
-  const reply = await script(send, APPLY, [
+  const expected = data.expected()
+  const reply = await script(data.send, APPLY, [
     String(seen.length),
     String(changes.length),
+    expected.id,
     ...seen.flatMap(([key, value]) => [key, value ?? '']),
     ...changes.flatMap(([key, change]) => [key, change?.value ?? '', String(change?.dropAfter ?? '')]),
   ])
-  if (reply !== 0 && reply !== 1) throw unexpected()
-  return reply === 1
+  if (typeof reply !== 'number') throw unexpected()
+  if (reply < 0) throw lost(data)
+  // an answer that comes late says less than one that came before
+  expected.writes = Math.max(expected.writes, reply)
+  return reply > 0
 }
 
 /** Show the entries with start <= key < end in order, until `visit` says false. Not one moment's picture: page by page. */
 export async function readRange(
-  send: SendCommand,
+  data: RedisData,
   start: Buffer,
   end: Buffer,
   visit: (key: Buffer, value: Buffer) => boolean,
 ): Promise<void> {
   const below = Buffer.concat([Buffer.from('('), end])
   for (let from = Buffer.concat([Buffer.from('['), start]); ;) {
-    const reply = await script(send, READ_PAGE, [from, below, String(PAGE)])
+    const reply = await script(data.ask, READ_PAGE, [from, below, String(PAGE), data.expected().id])
+    if (reply === -1) throw lost(data)
     if (!Array.isArray(reply)) throw unexpected()
     const [count, last, found] = reply as unknown[]
     if (typeof count !== 'number' || !Buffer.isBuffer(last) || !Array.isArray(found)) throw unexpected()
@@ -110,7 +174,7 @@ export async function readRange(
 
 /** By its hash; a server that does not know the script (a new one, or restarted) says so without running anything. */
 async function script(send: SendCommand, text: string, args: readonly (string | Buffer)[]): Promise<unknown> {
-  const rest = ['2', INDEX, VALUE, ...args]
+  const rest = ['4', INDEX, VALUE, IDENTITY, WRITES, ...args]
   try {
     return await send(['EVALSHA', createHash('sha1').update(text).digest('hex'), ...rest])
   } catch (error) {

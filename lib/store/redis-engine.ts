@@ -8,8 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock'
 import { expiryOf } from './codec'
 import type { Engine, Transaction } from './engine'
-import { apply, readMany, readRange, type Change } from './redis-commands'
-import type { RedisLink } from './redis-link'
+import { apply, readMany, readRange, type Change, type RedisData } from './redis-commands'
 import { serialWriter } from './writer'
 
 /**
@@ -20,11 +19,19 @@ const GRACE = 60_000
 /** More than any sensible time to live; Redis refuses what it cannot add to the time of day. */
 const LONGEST = 1e15
 
+/** How often it is looked whether the data is still there, besides every read and write; in milliseconds. */
+const LOOK = 5_000
+
 /**
+ * @param end closes the way to the server
  * @param deadline milliseconds that a command may take, see `redisLink`
  * @param describe beginning of error texts
  */
-export function redisEngine(link: RedisLink, clock: Clock, deadline: number, describe: string): Engine {
+export function redisEngine(
+  data: RedisData,
+  end: () => void,
+  { clock, deadline, describe }: { clock: Clock; deadline: number; describe: string },
+): Engine {
   /** The transaction whose work is running; only ever set while it runs, which is in one turn. */
   let seen = new Map<string, Buffer | undefined>()
   let changed = new Map<string, Buffer | undefined>()
@@ -50,17 +57,17 @@ export function redisEngine(link: RedisLink, clock: Clock, deadline: number, des
   const commit = async (work: () => void, reads: readonly Buffer[]): Promise<void> => {
     const names = [...new Set(reads.map((key) => key.toString('latin1')))]
     const keys = names.map((name) => Buffer.from(name, 'latin1'))
-    const end = performance.now() + deadline
+    const late = performance.now() + deadline
     for (let tries = 0; ; tries++) {
-      const values = await readMany(link.ask, keys)
+      const values = await readMany(data, keys)
       seen = new Map(names.map((name, n) => [name, values[n]]))
       changed = new Map()
       work()
       const changes = [...changed].map(([name, value]) => [Buffer.from(name, 'latin1'), change(value)] as const)
       if (changes.length === 0) return
       const before = keys.map((key, n) => [key, values[n]] as const)
-      if (await apply(link.send, before, changes)) return
-      if (performance.now() > end) throw new Error(`${describe}: other machines kept changing the same entry`)
+      if (await apply(data, before, changes)) return
+      if (performance.now() > late) throw new Error(`${describe}: other machines kept changing the same entry`)
       // so that two machines do not stay in step
       await pause(Math.random() * Math.min(2 ** tries, 50))
     }
@@ -74,13 +81,17 @@ export function redisEngine(link: RedisLink, clock: Clock, deadline: number, des
     suspect: 'the Redis server',
   })
 
+  // what nobody asks for would be missed when somebody else comes and makes new keys
+  const looking = setInterval(() => void readMany(data, []).catch(() => undefined), LOOK).unref()
+
   return {
-    get: async (key) => (await readMany(link.ask, [key]))[0],
-    scan: (start, end, visit) => readRange(link.ask, start, end, visit),
+    get: async (key) => (await readMany(data, [key]))[0],
+    scan: (start, end, visit) => readRange(data, start, end, visit),
     write: (reads, work) => writer.write(() => work(transaction), reads),
     async close() {
+      clearInterval(looking)
       await writer.stop()
-      link.close()
+      end()
     },
   }
 }

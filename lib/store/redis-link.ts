@@ -8,7 +8,9 @@ import type { RedisConnection } from './redis-connection'
 
 /** Milliseconds before the first and between later attempts to connect. */
 const FIRST_WAIT = 100
-const LONGEST_WAIT = 5_000
+const LONGEST_WAIT = 3_000
+/** Somebody who needs the server has it tried at once, but not more often than this, and waits that long for it. */
+const TRY_AT_ONCE = 200
 /** A connection that lasted that long was a good one: the next attempt follows at once. */
 const GOOD = 5_000
 /** How often it is said that the server is still away, in milliseconds. */
@@ -23,6 +25,8 @@ export interface RedisLink {
   ask: SendCommand
   /** Resolves with the first good connection; rejects when `isFatal` says that waiting is of no use. */
   readonly opened: Promise<void>
+  /** Gives the connection up and makes a new one, which has to be admitted again. */
+  renew(reason: Error): void
   close(): void
 }
 
@@ -31,7 +35,7 @@ export interface LinkOptions {
   connect: () => Promise<RedisConnection>
   /** Looks whether this is the server it should be, before anything else is sent; what it throws ends the connection. */
   admit: (send: SendCommand) => Promise<void>
-  /** Is this failure of the very first connection a mistake in the settings? */
+  /** Is this failure a mistake in the settings? The first connection is then the last one; later ones are tried again. */
   isFatal: (error: unknown) => boolean
   /** Beginning of error texts. */
   describe: string
@@ -51,8 +55,14 @@ export function redisLink(options: LinkOptions): RedisLink {
   /** Until when a command waits for a connection that is being made. */
   let patientUntil = performance.now() + deadline
   let told = -Infinity
+  /** The last connection was one that waiting does not make good. */
+  let refused = false
   /** Connections given up because a command was not answered. */
   const silent = new WeakMap<RedisConnection, Error>()
+  /** When the last attempt to connect ended in vain. */
+  let tried = -Infinity
+  /** Connections given up for a reason that they do not know themselves. */
+  const given = new WeakMap<RedisConnection, Error>()
   const waiting = new Set<() => void>()
   let wake: () => void = () => undefined
   let settle: { resolve: () => void; reject: (error: Error) => void } | undefined
@@ -82,8 +92,12 @@ export function redisLink(options: LinkOptions): RedisLink {
   }
 
   const connection = async (): Promise<RedisConnection> => {
-    const patience = patientUntil - performance.now()
-    if (current === undefined && !closed && patience > 0) await connectedWithin(patience)
+    const now = performance.now()
+    if (current === undefined && !closed && now < patientUntil) await connectedWithin(patientUntil - now)
+    else if (current === undefined && !closed && now - tried >= TRY_AT_ONCE) {
+      wake()
+      await connectedWithin(TRY_AT_ONCE)
+    }
     if (current === undefined) throw away()
     return current
   }
@@ -129,12 +143,13 @@ export function redisLink(options: LinkOptions): RedisLink {
       current = made
       settle?.resolve()
       settle = undefined
+      refused = false
       if (told !== -Infinity) options.onNotice(`${describe}: the server is there again`)
       told = -Infinity
       for (const go of [...waiting]) go()
       const reason = await made.lost
       const silence = silent.get(made)
-      trouble = silence ?? reason
+      trouble = silence ?? given.get(made) ?? reason
       // one that was silent has been waited for already
       patientUntil = performance.now() + (silence === undefined ? deadline : 0)
     } finally {
@@ -156,7 +171,12 @@ export function redisLink(options: LinkOptions): RedisLink {
           settle.reject(away())
           return
         }
+        // a word of its own, however short ago it was said that the server is away: this does not pass by itself
+        if (options.isFatal(error) && !refused) told = -Infinity
+        refused = options.isFatal(error)
       }
+      tried = performance.now()
+      for (const go of [...waiting]) if (tried >= patientUntil) go()
       tellAway()
       await pause(wait * (0.5 + Math.random() / 2))
       wait = Math.min(wait * 2, LONGEST_WAIT)
@@ -178,6 +198,11 @@ export function redisLink(options: LinkOptions): RedisLink {
     opened,
     send: (command) => send(command, false),
     ask: (command) => send(command, true),
+    renew(reason) {
+      if (current === undefined) return
+      given.set(current, reason)
+      current.destroy()
+    },
     close() {
       closed = true
       trouble = new Error('the store is closed')
