@@ -6,7 +6,7 @@
 import { inspect, quickLook } from '../lib/gate'
 import type { Inspection, Refusal, Submission, Verdict } from '../lib/gate/types'
 import { isInternalDomain } from '../lib/policy/internal'
-import { contentDigest } from '../lib/message/digest'
+import { contentDigestInSteps } from '../lib/message/digest'
 import { caseId } from '../lib/notify/case-id'
 import { sealNotes } from '../lib/store/seal'
 import type { UnsealedNotes } from '../lib/store/notes'
@@ -107,14 +107,20 @@ async function judgeOptOut(
     mailFrom: notes.sender,
     requiretls: notes.requiretls,
   }
-  const inspection = await inspect(await messageOf(transaction), submission, settings, runtime.clock)
+  const inspection = await inspect(
+    await messageOf(transaction),
+    submission,
+    settings,
+    runtime.clock,
+    runtime.readers.read,
+  )
   const { verdict } = inspection
   tellVerdict(runtime, notes, verdict)
   if (verdict.granted && verdict.by !== null) {
     if (enforce) stripTag(transaction, inspection)
     goOn(runtime, transaction, {
       notes: { ...notes, category: 1, grant: { by: verdict.by }, optOut: { requested: true, refusals: [] } },
-      digestAtVerdict: contentDigest(await messageOf(transaction)),
+      digestAtVerdict: await contentDigestInSteps(await messageOf(transaction)),
       reportedInstead: false,
     })
     return []
@@ -241,7 +247,7 @@ export async function seal(runtime: Runtime, transaction: Transaction): Promise<
   let { notes } = decision
   let digest: string | null = null
   if (notes.grant !== null || notes.requiretls) {
-    digest = contentDigest(await messageOf(transaction))
+    digest = await contentDigestInSteps(await messageOf(transaction))
     if (notes.grant !== null && digest !== decision.digestAtVerdict) {
       notes = withdrawGrant(runtime, notes)
       if (!notes.requiretls) digest = null

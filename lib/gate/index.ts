@@ -1,5 +1,6 @@
 /** The gate: whether a mail may go without TLS, and which category it is. */
 export { decide } from './decide'
 export { inspect, rulesFrom } from './inspect'
+export { createReaderPool, type ReaderPool } from './pool'
 export { quickLook } from './request'
 export { saysTlsRequiredNo, TLS_REQUIRED } from './tls-required'

@@ -1,5 +1,6 @@
 /** A message that was read: what it is made of, every text in it, and what could not be read. */
 import type { HeaderBlock } from './header'
+import type { FileProperty, FileProtection, OpenFile, Table } from './files/types'
 import type { BinaryKind } from './sniff'
 
 /** Budgets of one reading. What lies beyond them is uninspected, never clean. */
@@ -51,6 +52,14 @@ export interface Uninspectable {
   reason: string
 }
 
+/** A leaf that is a file. */
+export interface UnopenedLeaf {
+  part: Part
+  file: OpenFile
+  /** Nothing about the part is in doubt: once its file is read completely, so is the part. */
+  sound: boolean
+}
+
 export interface Message {
   /** Header of the message itself. */
   header: HeaderBlock
@@ -58,7 +67,17 @@ export interface Message {
   innerHeaders: readonly { where: string; block: HeaderBlock }[]
   root: Part
   texts: readonly TextPiece[]
+  /** Of its files. */
+  tables: readonly Table[]
+  /** Labels and properties of its files. */
+  properties: readonly FileProperty[]
+  /** Files that are encrypted. */
+  protection: readonly FileProtection[]
   uninspected: readonly Uninspectable[]
+  /** Messages that were found as files: roots of their trees. */
+  enclosed: readonly Part[]
+  /** Files that nobody has opened: each of them is uninspected until it is (`openLeaves`). */
+  unopened: readonly UnopenedLeaf[]
   /** The time was up before everything was read. */
   timeUp: boolean
 }

@@ -5,7 +5,8 @@
 import type { Clock } from '../clock'
 import { fieldsNamed, headerExtent, parseHeader, type HeaderBlock } from './header'
 import { headerTexts } from './header-texts'
-import type { Message, Part, ReadLimits, TextPiece, Uninspectable } from './message'
+import { createBudget, type MessageBudget } from './files/budget'
+import type { Message, Part, ReadLimits, TextPiece, Uninspectable, UnopenedLeaf } from './message'
 import { cutMultipart, validBoundary } from './multipart'
 import { decodeWords } from './encoded-words'
 import { parseStructured, type StructuredValue } from './parameters'
@@ -14,7 +15,7 @@ import { readTextLeaf, SMALL_IMAGE, unixLines, encodedBlock } from './text-leaf'
 import { decodeTransfer, transferEncoding } from './transfer'
 import { decodeUnlabelled } from './charset'
 
-/** Types that are read as text to the last byte; every other leaf is uninspected. */
+/** Types that are read as text to the last byte; every other leaf is a file, to be opened by what is in it. */
 const READABLE = new Set([
   'text/plain',
   'text/html',
@@ -32,17 +33,13 @@ const READABLE = new Set([
 const RAW_SEARCH = 4 * 1024 * 1024
 
 interface Walk {
-  readonly limits: ReadLimits
-  readonly clock: Clock
-  readonly started: number
+  readonly budget: MessageBudget
+  readonly unopened: UnopenedLeaf[]
   readonly texts: TextPiece[]
   readonly uninspected: Uninspectable[]
   readonly innerHeaders: { where: string; block: HeaderBlock }[]
   readonly cids: Set<string>
   readonly images: { part: Part; id: string }[]
-  parts: number
-  decoded: number
-  timeUp: boolean
 }
 
 /** Where in the tree an entity stands. */
@@ -56,44 +53,51 @@ interface Place {
   defaultType: string
 }
 
+/** A message that is a file inside another one. */
+export interface Enclosing {
+  budget: MessageBudget
+  /** Place of the file, for people. */
+  where: string
+  depth: number
+}
+
 /**
- * Read a message. Never throws on any bytes; linear in their number.
+ * Read a message. Never throws on any bytes; linear in their number. Its files are not opened yet (`unopened`).
  *
  * @param raw the message, not dot-stuffed
+ * @param inside what encloses it; absent = nothing does, and its budget begins here
  */
-export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock): Message {
+export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock, inside?: Partial<Enclosing>): Message {
   const walk: Walk = {
-    limits,
-    clock,
-    started: clock.now(),
+    budget: inside?.budget ?? createBudget(limits, clock),
+    unopened: [],
     texts: [],
     uninspected: [],
     innerHeaders: [],
     cids: new Set(),
     images: [],
-    parts: 0,
-    decoded: 0,
-    timeUp: false,
   }
   const { end } = headerExtent(raw, 0, raw.length)
   const header = parseHeader(raw.subarray(0, end))
   const tooLarge = raw.length > limits.maxBytes
+  const prefix = inside?.where === undefined ? '' : `${inside.where} > `
+  const place = { path: '', prefix, depth: inside?.depth ?? 0, boundaries: [], defaultType: 'text/plain' }
   const root = tooLarge
-    ? unread(walk, emptyPart('', 'message'), 'the message is too large')
-    : readMessageEntity(
-        walk,
-        raw,
-        { path: '', prefix: '', depth: 0, boundaries: [], defaultType: 'text/plain' },
-        header,
-      )
+    ? unread(walk, emptyPart('', `${prefix}message`), 'the message is too large')
+    : readMessageEntity(walk, raw, place, header)
   for (const { part, id } of walk.images) judgeImage(walk, part, id)
   return {
     header,
     innerHeaders: walk.innerHeaders,
     root,
     texts: walk.texts,
+    tables: [],
+    properties: [],
+    protection: [],
     uninspected: walk.uninspected,
-    timeUp: walk.timeUp,
+    enclosed: [],
+    unopened: walk.unopened,
+    timeUp: walk.budget.timeUp(),
   }
 }
 
@@ -129,8 +133,8 @@ function readBody(walk: Walk, body: Buffer, header: HeaderBlock, place: Place): 
   part.parameters = type.parameters
   part.disposition = dispositionField.value === '' ? '' : disposition.value
   if (name !== '') walk.texts.push({ where: part.where, role: 'name', text: name })
-  if (++walk.parts > walk.limits.maxParts) return unread(walk, part, 'there are too many parts')
-  if (outOfTime(walk)) return unread(walk, part, 'the time for reading was up')
+  if (!walk.budget.mimePart()) return unread(walk, part, 'there are too many parts')
+  if (walk.budget.timeUp()) return unread(walk, part, 'the time for reading was up')
   const encoding = transferEncoding(encodingField.value.replace(/;.*$/s, ''))
   const doubts = [
     ...[contentType, encodingField, dispositionField].flatMap((field) => field.problems),
@@ -144,8 +148,7 @@ function readBody(walk: Walk, body: Buffer, header: HeaderBlock, place: Place): 
     searchRaw(walk, part, body)
   }
   const decoded = decodeTransfer(body, encoding ?? '7bit')
-  walk.decoded += decoded.bytes.length
-  if (walk.decoded > walk.limits.maxBytes) return unread(walk, part, 'the content is too large')
+  if (!walk.budget.bytes(decoded.bytes.length)) return unread(walk, part, 'the content is too large')
   if (decoded.problem !== undefined) unread(walk, part, decoded.problem)
   if (decoded.junk) searchRaw(walk, part, body)
   if (type.value.startsWith('multipart/')) {
@@ -155,18 +158,18 @@ function readBody(walk: Walk, body: Buffer, header: HeaderBlock, place: Place): 
   if (['message/rfc822', 'message/global', 'message/news'].includes(type.value)) {
     return readEnclosed(walk, part, decoded.bytes, place)
   }
-  return readLeaf(walk, part, decoded.bytes, single(header, 'content-id').value)
+  return readLeaf(walk, part, decoded.bytes, name, single(header, 'content-id').value)
 }
 
 function readMultipart(walk: Walk, part: Part, body: Buffer, place: Place): Part {
-  if (place.depth >= walk.limits.maxDepth) return unread(walk, part, 'the parts are nested too deep')
+  if (place.depth >= walk.budget.limits.maxDepth) return unread(walk, part, 'the parts are nested too deep')
   const boundary = part.parameters.get('boundary') ?? ''
   if (!validBoundary(boundary) || place.boundaries.includes(boundary)) {
     searchRaw(walk, part, body)
     unread(walk, part, 'the boundary is missing, not valid or used twice')
     if (boundary === '' || boundary.length > 200 || place.boundaries.includes(boundary)) return part
   }
-  const cut = cutMultipart(body, boundary, Math.max(0, walk.limits.maxParts - walk.parts))
+  const cut = cutMultipart(body, boundary, walk.budget.mimePartsLeft())
   if (cut.more) unread(walk, part, 'there are too many parts')
   if (cut.problems.length > 0) {
     unread(walk, part, ...cut.problems)
@@ -185,9 +188,10 @@ function readMultipart(walk: Walk, part: Part, body: Buffer, place: Place): Part
     if (block !== null) walk.uninspected.push({ where, reason: block })
   }
   const children: Part[] = []
+  const before = walk.unopened.length
   for (const [n, bytes] of cut.parts.entries()) {
-    if (walk.parts >= walk.limits.maxParts || outOfTime(walk)) {
-      unread(walk, part, walk.timeUp ? 'the time for reading was up' : 'there are too many parts')
+    if (walk.budget.mimePartsLeft() === 0 || walk.budget.timeUp()) {
+      unread(walk, part, walk.budget.timeUp() ? 'the time for reading was up' : 'there are too many parts')
       break
     }
     const path = place.path === '' ? `${n + 1}` : `${place.path}.${n + 1}`
@@ -196,11 +200,17 @@ function readMultipart(walk: Walk, part: Part, body: Buffer, place: Place): Part
     children.push(readPart(walk, bytes, inner))
   }
   part.children = children
-  return part
+  return part.type === 'multipart/encrypted' ? leaveSealed(walk, part, before) : part
+}
+
+/** RFC 1847 section 2.2: what says that it is encrypted is not opened, whatever its parts look like. */
+function leaveSealed(walk: Walk, part: Part, before: number): Part {
+  for (const { file } of walk.unopened.splice(before)) searchRaw(walk, part, file.bytes)
+  return unread(walk, part, 'it says that it is encrypted')
 }
 
 function readEnclosed(walk: Walk, part: Part, bytes: Buffer, place: Place): Part {
-  if (place.depth >= walk.limits.maxDepth) return unread(walk, part, 'the messages are nested too deep')
+  if (place.depth >= walk.budget.limits.maxDepth) return unread(walk, part, 'the messages are nested too deep')
   const { end } = headerExtent(bytes, 0, bytes.length)
   const header = parseHeader(bytes.subarray(0, end))
   const prefix = `${place.prefix}nested message ${place.path === '' ? '1' : place.path} > `
@@ -210,26 +220,36 @@ function readEnclosed(walk: Walk, part: Part, bytes: Buffer, place: Place): Part
   return part
 }
 
-function readLeaf(walk: Walk, part: Part, bytes: Buffer, contentId: string): Part {
+function readLeaf(walk: Walk, part: Part, bytes: Buffer, name: string, contentId: string): Part {
   part.bytes = bytes
   const kind = sniff(bytes)
   if (kind !== null) {
     part.kind = kind
     const id = contentId.replace(/^<|>$/g, '').toLowerCase()
     if (kind === 'png' || kind === 'jpeg' || kind === 'gif') walk.images.push({ part, id })
-    else unread(walk, part, `content of this kind is not read (${kind})`)
+    else leaveToReader(walk, part, bytes, name)
     return part
   }
-  if (!READABLE.has(part.type)) {
+  if (part.type.startsWith('message/') && !READABLE.has(part.type)) {
+    // message/partial, message/external-body (RFC 2046 section 5.2): the content is elsewhere, or a piece of something
     searchRaw(walk, part, bytes)
     return unread(walk, part, `content of this type is not read (${part.type.slice(0, 60)})`)
   }
+  if (!READABLE.has(part.type)) return leaveToReader(walk, part, bytes, name)
   const type = part.type === 'text/x-amp-html' ? 'text/html' : part.type
   const reading = readTextLeaf(bytes, type, part.parameters, part.where)
   part.shown = reading.shown
   walk.texts.push(...reading.texts)
   for (const cid of reading.cids) walk.cids.add(cid)
   return reading.problems.length === 0 ? part : unread(walk, part, ...reading.problems)
+}
+
+/** A file: nobody has read it until it is opened. */
+function leaveToReader(walk: Walk, part: Part, bytes: Buffer, name: string): Part {
+  const sound = part.status === 'inspected'
+  part.status = 'uninspected'
+  walk.unopened.push({ part, sound, file: { bytes, name, where: part.where, type: part.type } })
+  return part
 }
 
 /** Small pictures that the HTML shows are logos; any other picture may show a text that nobody has read. */
@@ -252,11 +272,6 @@ function unread(walk: Walk, part: Part, ...reasons: string[]): Part {
   part.status = 'uninspected'
   for (const reason of new Set(reasons)) walk.uninspected.push({ where: part.where, reason })
   return part
-}
-
-function outOfTime(walk: Walk): boolean {
-  walk.timeUp ||= walk.clock.now() - walk.started > walk.limits.maxMillis
-  return walk.timeUp
 }
 
 /** A field that may stand only once. */

@@ -211,7 +211,7 @@ const ROWS: Row[] = [
     raw: mixed([part('Content-Type: application/octet-stream', CPR)]),
     expect: 'found',
   },
-  { name: 'application/json', raw: mixed([part('Content-Type: application/json', '{}')]), expect: 'refused' },
+  { name: 'application/json', raw: mixed([part('Content-Type: application/json', `{"cpr":"${CPR}"}`)]), expect: 'found' },
   {
     name: 'enclosed message in base64',
     raw: mixed([

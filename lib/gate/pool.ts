@@ -1,0 +1,112 @@
+/**
+ * Worker threads that read messages. A worker that crashes, runs out of memory or takes too long is ended and replaced;
+ * the mail it was reading is told so (`cannot-inspect-now`), never taken for clean.
+ */
+import os from 'node:os'
+import path from 'node:path'
+import { Piscina } from 'piscina'
+import type { ContentReader, Found, ReadingRules } from './reading'
+
+export interface ReaderPool {
+  read: ContentReader
+  /** Ends the workers; what is being read is rejected. */
+  close(): Promise<void>
+}
+
+export interface ReaderPoolOptions {
+  /** Number of workers as configured now, asked for each message; 0 = one less than there are processors. */
+  workers: () => number
+  /** Told why a message could not be read; never with its content. */
+  onFailure?: (error: Error) => void
+  /** Program of a worker; the default reads messages. */
+  workerFile?: string
+}
+
+/** What a worker is sent. */
+export interface ReadingTask {
+  raw: Uint8Array
+  rules: ReadingRules
+  /** Milliseconds since the epoch when the message was handed over. */
+  now: number
+}
+
+/** Memory that all workers share, in MiB of JavaScript heap; one worker gets at least the second figure. */
+const POOL_HEAP = 200
+const WORKER_HEAP = 96
+/** Messages that wait per worker; more are turned away. */
+const WAITING = 8
+/** A worker's own deadline comes first; one that does not answer then is ended. Milliseconds. */
+const GRACE = 2_000
+/** Longest that a message waits and is read, whatever is configured: the hook has its own deadline. Milliseconds. */
+const LONGEST = 45_000
+/** A worker without work ends, in milliseconds. */
+const IDLE = 60_000
+
+/** Opens no thread before the first message. */
+export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
+  let pool: { piscina: Piscina<ReadingTask, Found>; threads: number } | null = null
+  let closed = false
+  const failed = (error: unknown): Error => {
+    const known = error instanceof Error ? error : new Error(String(error))
+    options.onFailure?.(known)
+    return known
+  }
+
+  /** The pool in force; another number of workers makes a new one, and the old one finishes what it has. */
+  const current = (): Piscina<ReadingTask, Found> => {
+    const threads = threadsFor(options.workers())
+    if (pool !== null && pool.threads === threads) return pool.piscina
+    if (pool !== null) pool.piscina.close().catch(failed)
+    const piscina = startPool(threads, options.workerFile ?? path.join(__dirname, 'worker.js'))
+    // a worker that breaks between two messages is replaced like any other
+    piscina.on('error', failed)
+    pool = { piscina, threads }
+    return piscina
+  }
+
+  return {
+    async read(raw, rules, clock) {
+      if (closed) throw failed(new Error('the readers are closed'))
+      const own = ownBytes(raw)
+      const deadline = AbortSignal.timeout(Math.min(LONGEST, 2 * rules.content.maxMillis + GRACE))
+      const task: ReadingTask = { raw: own, rules, now: clock.now() }
+      try {
+        return await current().run(task, { transferList: [own.buffer], signal: deadline })
+      } catch (error) {
+        throw failed(error)
+      }
+    },
+    async close() {
+      closed = true
+      await pool?.piscina.destroy()
+      pool = null
+    },
+  }
+}
+
+/** 0 = one processor is left for everything else. */
+function threadsFor(configured: number): number {
+  return configured > 0 ? configured : Math.max(1, os.availableParallelism() - 1)
+}
+
+function startPool(threads: number, filename: string): Piscina<ReadingTask, Found> {
+  return new Piscina<ReadingTask, Found>({
+    filename,
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: IDLE,
+    maxQueue: WAITING * threads,
+    // what this process was started with (a debugger, a test runner) is not for the workers
+    execArgv: [],
+    recordTiming: false,
+    resourceLimits: { maxOldGenerationSizeMb: Math.max(WORKER_HEAP, Math.floor(POOL_HEAP / threads)) },
+  })
+}
+
+/** Bytes that can be handed over without a copy, or a copy where they share their memory with something else. */
+function ownBytes(raw: Buffer): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = raw
+  return buffer instanceof ArrayBuffer && byteOffset === 0 && byteLength === buffer.byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(raw)
+}

@@ -1,0 +1,199 @@
+/**
+ * Files are opened here: what they are is told by their bytes, what they hold by the reader of that format, and what is
+ * in them is opened in its turn. A file that no reader reads to its end is uninspected.
+ */
+import type { Clock } from '../../clock'
+import { decodeUnlabelled } from '../charset'
+import type { Message, Part, TextPiece, Uninspectable } from '../message'
+import { readMessage } from '../read'
+import { sniff, type BinaryKind } from '../sniff'
+import { readTextLeaf, unixLines } from '../text-leaf'
+import type { MessageBudget } from './budget'
+import { readCms } from './cms'
+import { judgePicture } from './images'
+import { readPdf } from './pdf'
+import { readPgp } from './pgp'
+import { readSealedArchive } from './sealed-archive'
+import type { FileProperty, FileProtection, FileReader, FileReading, OpenFile, Table } from './types'
+
+/** Archives inside archives that are opened. */
+const ARCHIVE_DEPTH = 5
+/** Bytes of content that is not read which are searched as raw text. */
+const RAW_SEARCH = 4 * 1024 * 1024
+/** Where the header block of a message is looked for. */
+const HEADER_WINDOW = 16 * 1024
+/** Fields that make a text a message. */
+const MESSAGE_FIELDS =
+  /^(?:from|to|cc|subject|date|message-id|mime-version|received|return-path|sender|content-type|content-transfer-encoding|delivered-to|x-[a-z0-9-]+):/gim
+
+/** What the readers found in the files of one message. */
+interface Collected {
+  texts: TextPiece[]
+  tables: Table[]
+  properties: FileProperty[]
+  protection: FileProtection[]
+  uninspected: Uninspectable[]
+  innerHeaders: Message['innerHeaders'][number][]
+  enclosed: Part[]
+}
+
+interface Opening {
+  readonly budget: MessageBudget
+  readonly clock: Clock
+  readonly found: Collected
+}
+
+/** How deep a file lies: files in files, and archives among them. */
+interface Depth {
+  files: number
+  archives: number
+}
+
+/**
+ * Open every leaf of a message that is a file. Never throws on any bytes.
+ *
+ * @param budget of the message, already spent on by the walker
+ * @returns the message with what is in its files
+ */
+export async function openLeaves(message: Message, budget: MessageBudget, clock: Clock): Promise<Message> {
+  const found = nothing()
+  const opening: Opening = { budget, clock, found }
+  await openAll(opening, message, { files: 0, archives: 0 })
+  return {
+    ...message,
+    innerHeaders: [...message.innerHeaders, ...found.innerHeaders],
+    texts: [...message.texts, ...found.texts],
+    tables: found.tables,
+    properties: found.properties,
+    protection: found.protection,
+    uninspected: [...message.uninspected, ...found.uninspected],
+    enclosed: found.enclosed,
+    unopened: [],
+    timeUp: message.timeUp || budget.timeUp(),
+  }
+}
+
+/** Open one loose file, as if it were the only attachment of a message. */
+export async function openLooseFile(
+  file: OpenFile,
+  budget: MessageBudget,
+  clock: Clock,
+): Promise<Omit<Collected, 'enclosed'>> {
+  const found = nothing()
+  await open({ budget, clock, found }, file, { files: 0, archives: 0 })
+  return found
+}
+
+function nothing(): Collected {
+  return { texts: [], tables: [], properties: [], protection: [], uninspected: [], innerHeaders: [], enclosed: [] }
+}
+
+/** The leaves of one message, in order. */
+async function openAll(opening: Opening, message: Message, depth: Depth): Promise<void> {
+  for (const { part, file, sound } of message.unopened) {
+    const complete = await open(opening, file, depth)
+    part.status = complete && sound ? 'inspected' : 'uninspected'
+  }
+}
+
+/** @returns was it read completely, with all that is in it? */
+async function open(opening: Opening, file: OpenFile, depth: Depth, inDocument = false): Promise<boolean> {
+  const { budget, found } = opening
+  const unread = (reason: string): boolean => {
+    found.uninspected.push({ where: file.where, reason })
+    return false
+  }
+  if (file.bytes.length === 0) return true
+  if (budget.timeUp()) return unread('the time for reading was up')
+  if (depth.files > budget.limits.maxDepth) return unread('the files are nested too deep')
+  if (depth.archives > ARCHIVE_DEPTH) return unread('the archives are nested too deep')
+  const kind = sniff(file.bytes)
+  if (kind === 'png' || kind === 'jpeg' || kind === 'gif')
+    return collect(opening, judgePicture(file, kind, inDocument), depth)
+  for (const reader of readersFor(kind)) {
+    const reading = await reader(file, budget)
+    if (reading !== null) return collect(opening, reading, depth)
+  }
+  if (kind === null && looksLikeMessage(file.bytes)) return openMessage(opening, file, depth)
+  if (kind === null && looksLikeText(file.bytes)) return readAsText(opening, file)
+  searchRaw(opening, file)
+  return unread(kind === null ? 'content of this type is not known' : `content of this kind is not read (${kind})`)
+}
+
+/** By what the bytes begin like; the first reader that knows the file reads it. */
+function readersFor(kind: BinaryKind | null): readonly FileReader[] {
+  switch (kind) {
+    case 'pdf':
+      return [readPdf]
+    case 'der':
+      return [readCms]
+    case '7z':
+    case 'rar':
+      return [readSealedArchive]
+    case null:
+      return [readPgp]
+    default:
+      return []
+  }
+}
+
+/** Take over what a reader found, and open what is inside. */
+async function collect(opening: Opening, reading: FileReading, depth: Depth): Promise<boolean> {
+  const { found } = opening
+  found.texts.push(...reading.texts)
+  found.tables.push(...reading.tables)
+  found.properties.push(...reading.properties)
+  found.protection.push(...reading.protection)
+  found.uninspected.push(...reading.uninspected)
+  let complete = reading.protection.length === 0 && reading.uninspected.length === 0
+  for (const inner of reading.embedded) {
+    if (inner.name !== '') found.texts.push({ where: inner.where, role: 'name', text: inner.name })
+    const below = { files: depth.files + 1, archives: depth.archives + (inner.archive ? 1 : 0) }
+    complete = (await open(opening, inner, below, !inner.archive)) && complete
+  }
+  return complete
+}
+
+/** A message that is a file: its own walk, within the same budget. */
+async function openMessage(opening: Opening, file: OpenFile, depth: Depth): Promise<boolean> {
+  const { budget, clock, found } = opening
+  const message = readMessage(file.bytes, budget.limits, clock, { budget, where: file.where, depth: depth.files + 1 })
+  found.texts.push(...message.texts)
+  found.uninspected.push(...message.uninspected)
+  found.innerHeaders.push({ where: file.where, block: message.header }, ...message.innerHeaders)
+  found.enclosed.push(message.root)
+  const before = found.uninspected.length + found.protection.length
+  await openAll(opening, message, { files: depth.files + 1, archives: depth.archives })
+  return message.uninspected.length === 0 && found.uninspected.length + found.protection.length === before
+}
+
+function readAsText({ found }: Opening, file: OpenFile): boolean {
+  const reading = readTextLeaf(file.bytes, 'text/plain', new Map(), file.where)
+  found.texts.push(...reading.texts)
+  for (const reason of reading.problems) found.uninspected.push({ where: file.where, reason })
+  return reading.problems.length === 0
+}
+
+/** A block of header fields, by two that every message has, or by what S/MIME content begins with. */
+function looksLikeMessage(bytes: Buffer): boolean {
+  const head = bytes.toString('latin1', 0, HEADER_WINDOW)
+  if (!/^[!-9;-~]{1,76}:/.test(head)) return false
+  const end = /\r?\n\r?\n/.exec(head)?.index
+  const block = end === undefined ? head : head.slice(0, end)
+  if (!block.split(/\r?\n/).every((line) => /^(?:[ \t]|[!-9;-~]{1,76}:)/.test(line) || line === '')) return false
+  const fields = block.match(MESSAGE_FIELDS)?.length ?? 0
+  return fields >= 2 || /^content-type:/i.test(block)
+}
+
+/** No control characters that no text has; UTF-16 and UTF-32 have their NULs. */
+function looksLikeText(bytes: Buffer): boolean {
+  const mark = bytes.subarray(0, 2).toString('hex')
+  if (mark === 'fffe' || mark === 'feff') return true
+  return !/[\0-\x06\x0e-\x1a\x1c-\x1f\x7f]/.test(bytes.toString('latin1'))
+}
+
+function searchRaw({ found }: Opening, file: OpenFile): void {
+  const text = unixLines(decodeUnlabelled(file.bytes.subarray(0, RAW_SEARCH)))
+  // compressed or encrypted bytes are noise
+  if (!text.slice(0, 4096).includes('\0')) found.texts.push({ where: file.where, role: 'raw', text })
+}
