@@ -22,6 +22,8 @@ export type StarttlsFault =
   | FaultyReply
   /** `220`, and in the same packet this clear text (CRLF at its end), before the handshake (RFC 3207 section 6). */
   | { fault: 'inject'; text: string }
+  /** The same in a packet of its own. */
+  | { fault: 'inject-apart'; text: string }
   /** `220`, then the connection ends when the client's hello arrives. */
   | { fault: 'cut-handshake' }
   /** `220`, then silence. */

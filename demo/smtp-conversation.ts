@@ -93,6 +93,14 @@ export function converse(raw: net.Socket, talk: Conversation): void {
     } else if (fault.fault === 'inject') {
       raw.write(`${READY}\r\n${fault.text}`)
       upgrade()
+    } else if (fault.fault === 'inject-apart') {
+      raw.pause()
+      write(READY)
+      const inject = (): void => {
+        if (!raw.destroyed) raw.write(fault.text)
+        upgrade()
+      }
+      setTimeout(inject, 50).unref()
     } else if (fault.fault === 'cut-handshake' || fault.fault === 'silent-handshake' || fault.fault === 'not-tls') {
       raw.removeAllListeners('data')
       raw.once('data', () => {

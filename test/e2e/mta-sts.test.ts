@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import http from 'node:http'
-import https from 'node:https'
+import type http from 'node:http'
 import path from 'node:path'
 import { readReports, reportFor } from './reports'
 import { accepted, letter, type Letter } from './support-mail'
@@ -10,6 +9,7 @@ import { startDns, type Dns } from '../internet/dns'
 import { startGateway, type Gateway } from '../internet/gateway'
 import { keeper } from '../internet/keeper'
 import { requirePackages } from '../internet/packages'
+import { policyText as policy, sendPolicy, startPolicyHosts, type PolicyHosts } from '../internet/policy-hosts'
 import { startPostfix, type Postfix } from '../internet/postfix'
 import { freePort, run, until } from '../../demo/processes'
 
@@ -34,9 +34,6 @@ type Host = keyof typeof HOSTS
 const POLICY_HOST = '127.0.0.94'
 const PUBLISHERS = ['match', 'mismatch', 'unnamed', 'wrongname', 'testing', 'redirect', 'cached', 'moved'] as const
 
-const policy = (mode: string, ...mx: string[]) =>
-  ['version: STSv1', `mode: ${mode}`, ...mx.map((name) => `mx: ${name}`), 'max_age: 86400', ''].join('\r\n')
-
 describe('MTA-STS end to end', function () {
   this.timeout(180_000)
   const keep = keeper()
@@ -44,7 +41,7 @@ describe('MTA-STS end to end', function () {
   let postfix: Postfix
   let capture: Capture
   let gateway: Gateway
-  let stsPort: number
+  let hosts: PolicyHosts
   /** What the policy host of each domain answers; absent = 500. */
   const policies = new Map<string, string>([
     ['match.test', policy('enforce', '*.match.test')],
@@ -56,14 +53,14 @@ describe('MTA-STS end to end', function () {
     ['moved.test', policy('enforce', 'old.moved.test')],
     ['elsewhere.test', policy('enforce', 'mx.elsewhere.test')],
   ])
-  const asked: string[] = []
 
   before(async function () {
     await requirePackages(this)
     const ca = await keep(createTestCa())
     const port = await freePort(Object.values(HOSTS))
     capture = await keep(startCapture([port]))
-    stsPort = await startPolicyHosts(ca)
+    const domains = [...PUBLISHERS, 'elsewhere'].map((name) => `${name}.test`)
+    hosts = await keep(startPolicyHosts({ ca, address: POLICY_HOST, domains, answer }))
     dns = await keep(
       startDns({
         zones: [
@@ -93,41 +90,19 @@ describe('MTA-STS end to end', function () {
       startPostfix({ port, listeners: (Object.keys(HOSTS) as Host[]).map((host) => listener(ca, host)) }),
     )
     gateway = await keep(
-      startGateway({ settings: settings(ca, dns, port), env: { SECURE_MAIL_STS_PORT: String(stsPort) } }),
+      startGateway({ settings: settings(ca, dns, port), env: { SECURE_MAIL_STS_PORT: String(hosts.port) } }),
     )
   })
   after(() => keep.stop())
 
-  /** One HTTPS server for all policy hosts, told apart by the Host field. */
-  async function startPolicyHosts(ca: TestCa): Promise<number> {
-    const names = [...PUBLISHERS, 'elsewhere'].map((name) => `mta-sts.${name}.test`)
-    const { key, cert } = ca.good(...names)
-    const server = https.createServer({ key, cert }, (request, response) => {
-      asked.push(`${request.headers.host}${request.url}`)
-      answer(String(request.headers.host).replace('mta-sts.', ''), response)
-    })
-    const port = await freePort([POLICY_HOST])
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, POLICY_HOST, resolve)
-    })
-    await keep({
-      async stop() {
-        server.closeAllConnections()
-        await new Promise((resolve) => server.close(resolve))
-      },
-    })
-    return port
-  }
-
-  function answer(domain: string, response: http.ServerResponse): void {
+  function answer(domain: string, response: http.ServerResponse, stsPort: number): void {
     const text = policies.get(domain)
     if (domain === 'redirect.test') {
       response.writeHead(301, { location: `https://mta-sts.elsewhere.test:${stsPort}/.well-known/mta-sts.txt` }).end()
     } else if (text === undefined) {
       response.writeHead(500).end()
     } else {
-      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end(text)
+      sendPolicy(response, text)
     }
   }
 
@@ -177,7 +152,7 @@ describe('MTA-STS end to end', function () {
     assert.match(delivered, /tls=verify"/)
     // RFC 8461 section 7.1: SNI is the MX host name
     assert.match(delivered, /"server_name":"mx\.match\.test"/)
-    assert.ok(asked.includes('mta-sts.match.test/.well-known/mta-sts.txt'))
+    assert.ok(hosts.asked.includes('mta-sts.match.test/.well-known/mta-sts.txt'))
   })
 
   it('enforce, the first MX is not named: not tried, the second one takes the mail', async () => {
@@ -215,7 +190,7 @@ describe('MTA-STS end to end', function () {
     await mailTo('freja@redirect.test')
     assert.deepEqual(takenBy('redirect.test'), ['mx.redirect.test'])
     assert.match(lastEvent('policy-resolved', '"sts-policy-fetch-error"'), /status 301/)
-    assert.ok(!asked.some((url) => url.startsWith('mta-sts.elsewhere.test')))
+    assert.ok(!hosts.asked.some((url) => url.startsWith('mta-sts.elsewhere.test')))
   })
 
   it('cached: TXT gone, HTTPS down, MX forged, gateway restarted: the policy holds', async () => {
@@ -272,7 +247,7 @@ describe('MTA-STS end to end', function () {
       const { code, stdout, stderr } = await run(
         process.execPath,
         [command, 'policy', '--config', gateway.dir, '--json', domain],
-        { env: { SECURE_MAIL_STS_PORT: String(stsPort) } },
+        { env: { SECURE_MAIL_STS_PORT: String(hosts.port) } },
       )
       assert.equal(stderr, '')
       const report = JSON.parse(stdout) as Record<string, unknown> & { mx: { host: string; stsMatch: unknown }[] }

@@ -20,6 +20,11 @@ export const FAULTS = {
   starttlsCut: { starttls: { fault: 'cut' } },
   /** RFC 3207 section 6 and CVE-2021-38371: replies sent before the handshake must not count after it. */
   injected: { starttls: { fault: 'inject', text: '250-evil.test\r\n250 AUTH PLAIN\r\n' } },
+  /** The same, without the end of the line: what follows inside TLS would be glued to it. */
+  injectedPart: { starttls: { fault: 'inject', text: '250 injected-par' } },
+  injectedApart: { starttls: { fault: 'inject-apart', text: '250 injected\r\n' } },
+  /** A verdict on the mail that nobody is to believe. */
+  injectedRejection: { starttls: { fault: 'inject', text: '550 5.7.1 injected rejection\r\n' } },
   handshakeCut: { starttls: { fault: 'cut-handshake' } },
   handshakeSilent: { starttls: { fault: 'silent-handshake' } },
   handshakeNotTls: { starttls: { fault: 'not-tls', text: '250 go on in clear\r\n' } },
