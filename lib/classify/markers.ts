@@ -11,7 +11,8 @@ import { fold, subjectTags } from '../message/subject'
 import type { Marker } from '../gate/types'
 import { classOfWords } from './classification-words'
 import { readMarkerHeaders, sameText } from './marker-headers'
-import { readPurview } from './purview'
+import { labelsFromProperties, purviewClass } from './file-labels'
+import { readPurview, type PurviewLabel } from './purview'
 
 export interface MarkerReading {
   markers: Marker[]
@@ -42,6 +43,9 @@ export function readMarkers(message: Message, rules: Settings['public']): Marker
     result.conflicts.push(...found.conflicts)
   }
   for (const piece of message.texts) result.markers.push(...inText(piece))
+  const files = labelsFromProperties(message.properties, rules)
+  result.markers.push(...files.markers)
+  result.conflicts.push(...files.conflicts)
   const line = bodyMarker(message.root, rules.bodyLines)
   if (line !== null) result.markers.push(line)
   return result
@@ -63,14 +67,9 @@ function inHeader(block: HeaderBlock, prefix: string, rules: Settings['public'])
   return { markers, conflicts }
 }
 
-function purviewMarker(
-  label: { tenant: string; id: string; encrypts: boolean; where: string },
-  rules: Settings['public'],
-): Marker {
-  const own = label.tenant === rules.purviewTenant?.toLowerCase()
-  const isPublic = own && !label.encrypts && rules.purviewLabels.some((id) => id.toLowerCase() === label.id)
-  const verdict = isPublic ? 'public' : own || label.encrypts ? 'non-public' : 'unknown'
-  return { class: verdict, source: 'purview', value: `${label.tenant}/${label.id}`, where: label.where }
+function purviewMarker(label: PurviewLabel, rules: Settings['public']): Marker {
+  const { tenant, id, where } = label
+  return { class: purviewClass(label, rules), source: 'purview', value: `${tenant}/${id}`, where }
 }
 
 /** Configured tags before any reply prefix, and whatever stands in brackets and speaks against. */

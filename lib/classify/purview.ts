@@ -1,10 +1,11 @@
 /**
- * Sensitivity labels of Microsoft Purview (MIP) in message headers: `msip_labels`, and the older form with one header
- * per key (learn.microsoft.com/information-protection/develop/concept-mip-metadata). A label is its tenant and its GUID;
- * its name is only text.
+ * Sensitivity labels of Microsoft Purview (MIP): in message headers as `msip_labels`, in the older form with one header
+ * per key, and in the properties of files (learn.microsoft.com/information-protection/develop/concept-mip-metadata). A
+ * label is its tenant and its GUID; its name is only text.
  */
 import { fieldsNamed, type HeaderBlock } from '../message/header'
 import { decodeWords } from '../message/encoded-words'
+import type { FileProperty } from '../message/files/types'
 
 export interface PurviewLabel {
   /** Tenant GUID, lower case. */
@@ -51,23 +52,43 @@ export function readPurview(block: HeaderBlock, prefix: string): PurviewReading 
   return reading
 }
 
+/**
+ * The labels that stand in one place of the properties of a file; other properties are left out. A PDF gives them twice,
+ * in its Info dictionary and in its XMP, which are two places and have to agree.
+ *
+ * @param properties all with the same `where`
+ */
+export function readPurviewProperties(properties: readonly FileProperty[], where: string): PurviewReading {
+  const reading: PurviewReading = { labels: [], conflicts: [] }
+  const pairs = properties
+    .map(({ key, value }): [string, string] => [key.replace(/^pdfx:/i, '').trim(), value])
+    .filter(([key]) => /^msip_label/i.test(key) && !/^msip_labels$/i.test(key))
+  collect(pairs, reading, where, (detail) => reading.conflicts.push({ where, detail }))
+  return reading
+}
+
 function collect(
   pairs: readonly (readonly [string, string])[],
   reading: PurviewReading,
   where: string,
   conflict: (detail: string) => void,
 ): void {
+  const said = new Set<string>()
+  const once = (detail: string) => {
+    if (!said.has(detail)) conflict(detail)
+    said.add(detail)
+  }
   const byLabel = new Map<string, Map<string, string>>()
   for (const [key, value] of pairs) {
     const match = KEY.exec(key)
     if (match === null) {
-      conflict('The label header does not parse.')
+      once('A label does not parse.')
       continue
     }
     const id = (match[1] ?? '').toLowerCase()
     const name = (match[2] ?? '').toLowerCase()
     const values = byLabel.get(id) ?? new Map<string, string>()
-    if (values.has(name)) conflict('The label header gives a key twice.')
+    if (values.has(name)) once('A label gives a key twice.')
     values.set(name, value.trim())
     byLabel.set(id, values)
   }
@@ -77,7 +98,7 @@ function collect(
     const tenant = values.get('siteid')?.toLowerCase() ?? ''
     const bits = values.get('contentbits') ?? '0'
     if (enabled !== 'true' || !GUID.test(tenant) || !/^\d{1,3}$/.test(bits)) {
-      conflict('A label is not complete.')
+      once('A label is not complete.')
       continue
     }
     reading.labels.push({ tenant, id, encrypts: (Number(bits) & 8) !== 0, where })

@@ -1,19 +1,8 @@
 /** Content besides CPR numbers that never goes out unencrypted. What was found is named by its kind, never shown. */
 import { findCard, findIban } from './bank-numbers'
+import { SENSITIVE_KINDS, type SensitiveKind } from './sensitive-kinds'
 import * as lists from './words/sensitive'
 import { wordFinder, type Word } from './words/matcher'
-
-/** The kinds, as `[content] sensitive[]` names them. */
-export const SENSITIVE_KINDS = [
-  'private-key',
-  'password',
-  'iban',
-  'card',
-  'passport',
-  'classification',
-  'article9',
-] as const
-export type SensitiveKind = (typeof SENSITIVE_KINDS)[number]
 
 export interface SensitiveHit {
   kind: SensitiveKind

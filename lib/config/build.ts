@@ -44,8 +44,14 @@ export function buildSettings(values: Values, map: PolicyMap, instanceDir: strin
       maxBytes: content.max_bytes,
       maxMillis: content.max_seconds,
       workers: content.workers,
+      sensitive: content.sensitive,
     },
-    category3: { persons: category3.persons, action: category3.action, subjectTags: category3.subject_tags },
+    category3: {
+      persons: category3.persons,
+      nameRows: category3.name_rows,
+      action: category3.action,
+      subjectTags: category3.subject_tags,
+    },
     ndr: {
       languages: ndr.languages,
       ...(ndr.postmaster === undefined ? {} : { postmaster: ndr.postmaster }),

@@ -3,6 +3,7 @@
  * it is wrong or missing, stands beside its default in `config/secure-mail.ini` of the package; a test holds the two
  * together.
  */
+import { SENSITIVE_KINDS } from '../classify/sensitive-kinds'
 import { LEVELS } from '../policy/types'
 import * as value from './values'
 import type { Parser } from './values'
@@ -59,9 +60,11 @@ export const SCHEMA = {
     max_bytes: one(value.size),
     max_seconds: one(value.seconds),
     workers: one(value.integer(0, 64)),
+    sensitive: many(value.choice(...SENSITIVE_KINDS)),
   },
   category3: {
     persons: one(value.integer(0, 100_000)),
+    name_rows: one(value.boolean),
     action: one(value.choice('notify', 'encrypt', 'ndr', 'off')),
     subject_tags: many(value.subjectTag),
   },

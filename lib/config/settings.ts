@@ -4,6 +4,7 @@
  *
  * All durations are milliseconds, all sizes bytes, all domains A-labels in lower case.
  */
+import type { SensitiveKind } from '../classify/sensitive-kinds'
 import type { Level, PolicyMap, TlsVersion } from '../policy/types'
 
 export type Mode = 'enforce' | 'monitor'
@@ -52,9 +53,11 @@ export interface Settings {
     maxBytes: number
     maxMillis: number
     workers: number
+    sensitive: readonly SensitiveKind[]
   }
   category3: {
     persons: number
+    nameRows: boolean
     action: 'notify' | 'encrypt' | 'ndr' | 'off'
     subjectTags: readonly string[]
   }

@@ -47,8 +47,9 @@ describe('config: loading', function () {
         maxBytes: 200 * 1024 ** 2,
         maxMillis: 10_000,
         workers: 0,
+        sensitive: ['private-key', 'password', 'iban', 'card', 'passport', 'classification', 'article9'],
       },
-      category3: { persons: 5, action: 'notify', subjectTags: ['[secure]', '[sikker]'] },
+      category3: { persons: 5, nameRows: true, action: 'notify', subjectTags: ['[secure]', '[sikker]'] },
       ndr: {
         languages: ['da', 'en'],
         dsn: 'honour',
