@@ -3,6 +3,7 @@
  * privileges are dropped (`init_master` of a single process, `init_child` of a worker), never in the cluster master.
  * Until it is open the gate answers 451 and deliveries wait.
  */
+import { setMaxListeners } from 'node:events'
 import os from 'node:os'
 import path from 'node:path'
 import { openAudit } from '../lib/audit/open'
@@ -46,6 +47,8 @@ export interface Runtime {
   readers: ReaderPool
   /** What the domains of recipients publish (RFC 8461). */
   sts: Sts
+  /** Ask DNS anew: somebody has corrected something. */
+  forgetDns(): void
   reporter: Reporter
   /** Name of this MTA: `me`, for HELO and Reporting-MTA. */
   hostname: string
@@ -87,6 +90,8 @@ export async function openRuntime(
   const { instanceDir } = options
   const hostname = haraka.outbound.net_utils.get_primary_host_name() || os.hostname()
   const abort = new AbortController()
+  // every mail that waits listens
+  setMaxListeners(0, abort.signal)
   // told of failures before it is open, and then says nothing
   const log: { audit?: Audit } = {}
   const tell = (event: AuditEvent) => {
@@ -174,6 +179,7 @@ export async function openRuntime(
     deliverer,
     readers,
     sts,
+    forgetDns: () => config.resolver().forget?.(),
     hostname,
     signal: abort.signal,
     reportError,

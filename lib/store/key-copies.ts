@@ -3,10 +3,10 @@
  * here instead of being made anew, which would silently make void everything that was sealed before. And a server that
  * has other keys is not ours.
  */
-import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Store, StoreKey } from './types'
+import { makeWhole, syncDirectory } from './whole-file'
 
 /** First element of the keys under which `secretKey` keeps them. */
 const PREFIX = 'key'
@@ -81,31 +81,11 @@ export async function openKeyCopies(directory: string): Promise<KeyCopies> {
   }
 }
 
-/** Complete and on the disk under its name, or not there. @returns false when somebody else was faster */
+/** @returns false when somebody else was faster */
 async function writeNew(file: string, text: string): Promise<boolean> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await link(temporary, file)
-    const directory = await open(path.dirname(file), 'r')
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  } finally {
-    await unlink(temporary).catch(() => undefined)
-  }
+  const made = await makeWhole(file, text)
+  if (made) await syncDirectory(path.dirname(file))
+  return made
 }
 
 /**

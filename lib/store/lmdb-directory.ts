@@ -1,10 +1,11 @@
 /** The directory that LMDB lives in: made, checked and closed to everybody else before the engine touches it. */
 import { randomBytes } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { access, chmod, chown, link, mkdir, open, readdir, stat, statfs, unlink, writeFile } from 'node:fs/promises'
+import { access, chmod, chown, mkdir, open, readdir, stat, statfs, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { dataFileProblem, HEAD_BYTES } from './lmdb-header'
+import { makeWhole, syncDirectory } from './whole-file'
 
 const FILES = ['data.mdb', 'lock.mdb'] as const
 
@@ -71,24 +72,10 @@ async function prepareFile(file: string, owner: Stats): Promise<boolean> {
  */
 async function makeFile(file: string, owner: Stats): Promise<boolean> {
   if (await exists(file)) return false
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      if (path.basename(file) === 'lock.mdb') await handle.writeFile(Buffer.alloc(LOCK_BYTES))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+  const lock = path.basename(file) === 'lock.mdb'
+  return makeWhole(file, Buffer.alloc(lock ? LOCK_BYTES : 0), async (temporary) => {
     if (process.geteuid?.() === 0 && owner.uid !== 0) await chown(temporary, owner.uid, owner.gid)
-    await link(temporary, file)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  } finally {
-    await unlink(temporary).catch(() => undefined)
-  }
+  })
 }
 
 async function exists(file: string): Promise<boolean> {
@@ -133,16 +120,6 @@ async function proveRoom(temporary: string): Promise<void> {
     await writeFile(temporary, Buffer.alloc(FIRST_BYTES), { mode: 0o600, flag: 'wx', flush: true })
   } finally {
     await unlink(temporary).catch(() => undefined)
-  }
-}
-
-/** The names of new files are durable only once their directory is. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

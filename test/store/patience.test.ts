@@ -1,5 +1,6 @@
 /** Waiting for a store that is away; turns; under a fake clock. */
 import assert from 'node:assert/strict'
+import { setMaxListeners } from 'node:events'
 import sinon from 'sinon'
 import { openMemoryStore } from '../../lib/store/memory'
 import { storePatience } from '../../lib/store/patience'
@@ -38,6 +39,7 @@ describe('store: waiting until it answers', () => {
   })
 
   const never = new AbortController().signal
+  setMaxListeners(0, never)
   const outcomeOf = <T>(promise: Promise<T>): { value?: T; error?: unknown } => {
     const outcome: { value?: T; error?: unknown } = {}
     promise.then(
