@@ -13,6 +13,8 @@ export interface Submission {
   auth?: { user: string; pass: string }
   /** `no` (default), `starttls` = refuse to go on without. */
   tls?: 'no' | 'starttls'
+  /** Python only: parameters of MAIL FROM, e.g. `REQUIRETLS`. */
+  mailOptions?: readonly string[]
   /** Name in EHLO; default `client.uni.test`. */
   helo?: string
   /** Milliseconds; default 30,000. */
@@ -74,7 +76,7 @@ try:
         client.ehlo(job['helo'])
     if job['auth']:
         client.login(job['auth']['user'], job['auth']['pass'])
-    code, text = client.mail(job['from'])
+    code, text = client.mail(job['from'], job['mailOptions'])
     if code != 250:
         raise smtplib.SMTPResponseException(code, text)
     accepted = 0
@@ -105,6 +107,7 @@ export async function sendWithPython(mail: Submission): Promise<Sent & { refused
     to: mail.to,
     helo: mail.helo ?? 'client.uni.test',
     tls: mail.tls ?? 'no',
+    mailOptions: mail.mailOptions ?? [],
     auth: mail.auth ?? null,
     seconds: Math.ceil((mail.limit ?? 30_000) / 1000),
   }
