@@ -16,7 +16,7 @@ export interface ReadReport {
 }
 
 /** Parse what arrived at the sender's mailbox. */
-export async function readReports(mails: readonly StoredMail[]): Promise<ReadReport[]> {
+export async function readReports(mails: readonly Pick<StoredMail, 'message'>[]): Promise<ReadReport[]> {
   return Promise.all(mails.map(async (mail) => read(mail.message, await parseWithPython(mail.message))))
 }
 
