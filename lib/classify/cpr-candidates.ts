@@ -45,6 +45,8 @@ const SCATTERED = new RegExp(
   'g',
 )
 
+const IP_ADDRESS = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/
+
 /** Nine digits in a cell whose leading zero a spreadsheet dropped, also as `N.0`; and numbers in exponent form. */
 const BARE = /(?<![0-9.,])(?:([1-9][0-9]{8})(?:\.0{1,8})?|([1-9])\.([0-9]{4,9})[eE]\+?0?([89]))(?![0-9.,])/g
 
@@ -91,7 +93,7 @@ export function findCandidates(view: DigitView, spots: readonly Spot[], now: num
   })
   each(SCATTERED, text, from, ([whole], at) => {
     const digits = whole.replace(/[^0-9]/g, '')
-    if (/^[0-9]{6}[^0-9]*[0-9]{4}$/.test(whole) || digits.length !== 10 || !inSpot(at)) return
+    if (/^[0-9]{6}[^0-9]*[0-9]{4}$/.test(whole) || IP_ADDRESS.test(whole) || digits.length !== 10 || !inSpot(at)) return
     add(at, at + whole.length, digits.slice(0, 6), digits.slice(6), 'scattered')
   })
   each(BARE, text, from, ([whole, nine, lead = '', rest = '', power = '8'], at) => {

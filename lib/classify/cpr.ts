@@ -175,7 +175,12 @@ function judge(
   const { facts } = candidate
   const own = ownEvidence(candidate, now)
   if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER_POINTS })
-  const named = around.some(({ name }) => name.startsWith('keyword:') || name.startsWith('column:'))
+  const named = around.some(({ name }) => isNaming(name))
+  // ten digits that begin with 61 to 91 are a replacement number only where something says so (ISBNs begin with 87)
+  if (facts.replacement && !facts.letters && candidate.separator === 'contiguous' && !named && !crowd.cluster)
+    return null
+  // a serial of 1900 to 2099 behind a blank is a year, but not among numbers
+  if (crowd.cluster) around = around.filter(({ name }) => name !== 'year')
   if (crowd.sparse && candidate.separator === 'contiguous' && !named)
     around.push({ name: 'sparse', points: SPARSE_POINTS })
   const all = [...own, ...around]
@@ -201,6 +206,11 @@ function judge(
     },
     counts: confidence === 'high' || (confidence === 'medium' && (crowd.cluster || headed)),
   }
+}
+
+/** Words that go with persons (`keyword:person`) do not name the number. */
+function isNaming(evidence: string): boolean {
+  return evidence.startsWith('column:') || (evidence.startsWith('keyword:') && evidence !== 'keyword:person')
 }
 
 /** What the number itself says. */
