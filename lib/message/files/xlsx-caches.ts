@@ -1,0 +1,104 @@
+/**
+ * Cells that are kept apart from their sheet, and stay when the sheet is gone: fields of pivot tables (ISO/IEC 29500-1,
+ * section 18.10) and values of charts (section 21.2). Each field and each series is a column.
+ */
+import { addProblem, type LegacyContext } from './ole-context'
+import { valueOf, type Story } from './ooxml-story'
+import { columnName } from './table-names'
+import type { Table, TableCell } from './types'
+import { numberFormat, plainNumber, type NumberFormat } from './xlsx-format'
+import { unescapeCharacters } from './xlsx-parts'
+import type { CellCount, SheetReader } from './xlsx-sheet'
+
+/** As for sheets. */
+const MAX_CELLS = 1_500_000
+/** Elements of one cached value. */
+const VALUES = ['s', 'n', 'd', 'b', 'e', 'm', 'x'] as const
+
+interface Columns {
+  tables: Table[]
+  add: (row: number, column: number, text: string, numeric: boolean, format?: NumberFormat) => void
+}
+
+function columnsOf(context: LegacyContext, where: string, count: CellCount): Columns {
+  const cells: TableCell[] = []
+  const table: Table = { where, cells, cellName: (row, column) => `${columnName(column)}${row + 1}` }
+  return {
+    tables: [table],
+    add(row, column, value, isNumber, format) {
+      const number = isNumber ? Number(value) : Number.NaN
+      const numeric = value.trim() !== '' && Number.isFinite(number)
+      const raw = numeric ? plainNumber(number) : unescapeCharacters(value)
+      const text = numeric ? (format?.(number) ?? raw) : raw
+      if (text === '') return
+      if (++count.cells > MAX_CELLS || !context.budget.bytes(text.length)) {
+        addProblem(context, where, 'there are too many cells')
+        return
+      }
+      cells.push(text === raw ? { row, column, text, numeric } : { row, column, text, raw, numeric })
+    },
+  }
+}
+
+/** Reader of `pivotCacheDefinition` and `pivotCacheRecords`. */
+export function pivotReader(context: LegacyContext, story: Story, where: string, count: CellCount): SheetReader {
+  const { tables, add } = columnsOf(context, where, count)
+  let row = 0
+  let column = -1
+  let inRecord = false
+  return {
+    ...story,
+    tables,
+    open(name, attributes) {
+      story.open(name, attributes)
+      if (name.space !== 'sheet') return
+      if (name.local === 'cacheField') {
+        row = 0
+        column++
+        add(0, column, valueOf(attributes, 'name'), false)
+      } else if (name.local === 'r') {
+        // of the records: one row of the source
+        inRecord = true
+        column = -1
+        row++
+      } else if (VALUES.some((one) => one === name.local)) {
+        if (inRecord) column++
+        else row++
+        // x points to a value that the definition tells
+        if (name.local !== 'x') add(row, column, valueOf(attributes, 'v'), name.local === 'n')
+      }
+    },
+  }
+}
+
+/** Reader of charts: the values that they remember. */
+export function chartReader(context: LegacyContext, story: Story, where: string, count: CellCount): SheetReader {
+  const { tables, add } = columnsOf(context, where, count)
+  let column = -1
+  let row = 0
+  let format: NumberFormat | undefined
+  let numeric = false
+  return {
+    ...story,
+    tables,
+    open(name, attributes) {
+      story.open(name, attributes)
+      if (name.space !== 'chart') return
+      if (['numCache', 'numLit', 'strCache', 'strLit', 'lvl'].includes(name.local)) {
+        column++
+        row = 0
+        numeric = name.local.startsWith('num')
+        format = undefined
+      } else if (name.local === 'pt') row = Math.min(Number(valueOf(attributes, 'idx')) || 0, MAX_CELLS)
+    },
+    text(text, parent) {
+      if (parent.space === 'chart' && parent.local === 'formatCode') {
+        format = text === 'General' ? undefined : numberFormat(0, text, false)
+      } else if (parent.space === 'chart' && parent.local === 'v' && column >= 0) {
+        add(row, column, text.trim(), numeric, format)
+        return
+      }
+      story.text(text, parent)
+    },
+  }
+}
