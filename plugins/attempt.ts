@@ -127,9 +127,10 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
       )
       return
     }
-    tellOutcomes(context, result, group.requirement)
+    const heldBack = await heldBackByOldPolicy(context, group, chosen)
+    tellOutcomes(context, again ? result : stillOpen(result, heldBack), group.requirement)
     await tellDelivered(context, result)
-    outdated.push(...(await heldBackByOldPolicy(context, group, chosen)))
+    outdated.push(...heldBack)
   }
   // once: a domain that changes its policy all the time must not keep its mail from coming to an end
   if (outdated.length > 0 && !again) await deliverPending(context, outdated, true)
@@ -159,6 +160,16 @@ async function heldBackByOldPolicy(
   })
   if (last.length === 0) return []
   return (await runtime.sts.recheck(domain, requirement.sts.id)) ? last : []
+}
+
+/** What is told of recipients for whom a newer policy was found: not that they are given up. */
+function stillOpen(result: DeliveryResult, recipients: readonly string[]): DeliveryResult {
+  const outcomes = result.outcomes.map((outcome) =>
+    outcome.result === 'failed' && recipients.includes(outcome.recipient)
+      ? { ...outcome, result: 'deferred' as const }
+      : outcome,
+  )
+  return { ...result, outcomes }
 }
 
 /** Keep what was required beside the outcome: a report says it, also after a restart. */

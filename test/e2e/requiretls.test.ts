@@ -313,6 +313,7 @@ describe('REQUIRETLS end to end (RFC 8689)', function () {
       const second = await taken(gateway, letter(['freja@moved.test']))
       await queueIsEmpty(gateway)
       assert.equal(got('mx.moved.test', second).length, 1)
+      assert.deepEqual(eventsAbout(gateway, 'delivery-failed', second), [])
     })
   })
 
