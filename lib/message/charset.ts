@@ -1,4 +1,5 @@
 /** Bytes to text. A charset that this file does not surely know is read as Latin-1 and reported as unknown. */
+import { isUtf8 } from 'node:buffer'
 import iconv from 'iconv-lite'
 
 export interface DecodedText {
@@ -31,6 +32,7 @@ export function decodeCharset(bytes: Buffer, label: string | undefined): Decoded
     return decodeWide(bytes, charset, wide)
   // content decides: NULs in every second place are UTF-16, whatever the label says
   if (wide !== null) return withProblem(iconv.decode(bytes, wide), `the text is ${wide}, which its label does not say`)
+  if (looksEbcdic(bytes)) return withProblem(iconv.decode(bytes, 'windows-1252'), 'the text may be EBCDIC')
   if (charset === '' || /^(?:us-ascii|ascii|unknown-8bit|binary)$/.test(charset))
     return checked(decodeUnlabelled(bytes))
   if (/^(?:x-)?(?:unicode-1-1-)?utf-?7(?:-imap)?$/.test(charset)) {
@@ -51,6 +53,27 @@ export function decodeUnlabelled(bytes: Buffer): string {
   } catch {
     return iconv.decode(bytes, 'windows-1252')
   }
+}
+
+/**
+ * Text of mainframes: letters and digits stand in the upper half, blanks are 0x40, and hardly any byte of ASCII text
+ * occurs. Looks at the first 4 KiB.
+ */
+function looksEbcdic(bytes: Buffer): boolean {
+  const head = bytes.subarray(0, 4096)
+  if (head.length < 8 || isUtf8(head)) return false
+  let upper = 0
+  let digits = 0
+  let blanks = 0
+  let ascii = 0
+  for (const byte of head) {
+    if (byte >= 0xf0 && byte <= 0xf9) digits++
+    else if (byte >= 0x81 && (byte & 0x0f) <= 9 && (byte & 0xf0) !== 0xb0) upper++
+    else if (byte === 0x40 || byte === 0x60) blanks++
+    else if ((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x20) ascii++
+  }
+  const isText = digits > head.length * 0.5 || blanks > head.length * 0.05
+  return isText && upper + digits + blanks > head.length * 0.7 && ascii < head.length * 0.05
 }
 
 function decodeByLabel(bytes: Buffer, charset: string): string {

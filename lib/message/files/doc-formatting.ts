@@ -37,7 +37,8 @@ export function readFormatting(main: Buffer, characters: Buffer, paragraphs: Buf
       const at = page.readUInt8((runs + 1) * 4 + n) * 2
       if (at === 0) continue
       const list = page.subarray(at + 1, at + 1 + page.readUInt8(at))
-      if (hasSprm(list, REMOVING, data)) removed.push({ from: page.readUInt32LE(n * 4), to: page.readUInt32LE(n * 4 + 4) })
+      if (hasSprm(list, REMOVING, data))
+        removed.push({ from: page.readUInt32LE(n * 4), to: page.readUInt32LE(n * 4 + 4) })
     }
   }
   for (const page of pagesOf(paragraphs, main)) {

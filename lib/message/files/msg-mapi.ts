@@ -141,11 +141,14 @@ export function readMapiAttachment(
   addText(context, place, 'name', name)
   const others: string[] = []
   for (const { id, name: own, value } of properties) {
-    if (value.kind === 'text' && !ATTACH_NAMES.includes(id)) others.push(own === '' ? value.text : `${own}: ${value.text}`)
-    else if (value.kind === 'bytes' && id !== ATTACH_DATA && id !== ATTACH_RENDERING) addRaw(context, place, value.bytes)
+    if (value.kind === 'text' && !ATTACH_NAMES.includes(id))
+      others.push(own === '' ? value.text : `${own}: ${value.text}`)
+    else if (value.kind === 'bytes' && id !== ATTACH_DATA && id !== ATTACH_RENDERING)
+      addRaw(context, place, value.bytes)
   }
   addText(context, place, 'hidden', others.join('\n'))
-  if (!INSIDE.has(numberOf(properties, ATTACH_METHOD) ?? 1)) addProblem(context, place, 'the attachment stands elsewhere')
+  if (!INSIDE.has(numberOf(properties, ATTACH_METHOD) ?? 1))
+    addProblem(context, place, 'the attachment stands elsewhere')
   const data = properties.find(({ id }) => id === ATTACH_DATA)?.value
   const bytes = data?.kind === 'bytes' ? data.bytes : null
   if (bytes !== null) {

@@ -50,7 +50,10 @@ function readMessage(
   names: ReadonlyMap<number, string>,
   open: OpenStorage,
 ): void {
-  if (!context.budget.part()) return addProblem(context, where, 'there are too many parts')
+  if (!context.budget.part()) {
+    addProblem(context, where, 'there are too many parts')
+    return
+  }
   const properties = readProperties(context, where, storage, header, names)
   const cids = readMapiMessage(context, where, properties, codePagesOf(properties))
   for (const entry of storage.children) {

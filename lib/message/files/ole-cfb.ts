@@ -204,7 +204,8 @@ function readEntries(directory: Buffer, major: number, problems: Set<string>): R
   for (let at = 0; at + ENTRY_SIZE <= directory.length; at += ENTRY_SIZE) {
     const nameBytes = directory.readUInt16LE(at + 64)
     const type = directory.readUInt8(at + 66)
-    if (type !== 0 && (nameBytes > 64 || nameBytes < 2 || nameBytes % 2 === 1)) problems.add('a name in the file is odd')
+    if (type !== 0 && (nameBytes > 64 || nameBytes < 2 || nameBytes % 2 === 1))
+      problems.add('a name in the file is odd')
     // version 3: the upper half of the size is to be ignored (section 2.6.1)
     const upper = major === 4 ? directory.readUInt32LE(at + 124) : 0
     entries.push({

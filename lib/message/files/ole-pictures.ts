@@ -19,9 +19,15 @@ const HEADER = 8
 
 /** @param bytes one picture, whatever its format */
 export function addPicture(context: LegacyContext, where: string, bytes: Buffer): void {
-  if (!context.budget.part()) return addProblem(context, where, 'there are too many parts')
+  if (!context.budget.part()) {
+    addProblem(context, where, 'there are too many parts')
+    return
+  }
   addRaw(context, where, bytes.subarray(0, SMALL_IMAGE))
-  if (bytes.length > SMALL_IMAGE) return addProblem(context, where, 'an image is larger than 64 KiB')
+  if (bytes.length > SMALL_IMAGE) {
+    addProblem(context, where, 'an image is larger than 64 KiB')
+    return
+  }
   const kind = sniff(bytes)
   if (kind === null || kind === 'image') return
   if (kind !== 'png' && kind !== 'jpeg' && kind !== 'gif')
@@ -69,12 +75,16 @@ export function readDrawingRecord(
     const size = record.readUInt32LE(HEADER + 20)
     const delay = record.readUInt32LE(HEADER + 28)
     const inner = record.subarray(HEADER + 36 + record.readUInt8(HEADER + 33))
-    if (inner.length > HEADER) return readDrawingRecord(context, where, inner.readUInt16LE(2), inner)
+    if (inner.length > HEADER) {
+      readDrawingRecord(context, where, inner.readUInt16LE(2), inner)
+      return
+    }
     // an entry that was deleted points nowhere
     if (size === 0 || delay === 0xffffffff || delayed === undefined) return
     const blip = delayed.subarray(delay, delay + size)
     if (blip.length < size) throw new RangeError('picture')
-    return readDrawingRecord(context, where, blip.readUInt16LE(2), blip)
+    readDrawingRecord(context, where, blip.readUInt16LE(2), blip)
+    return
   }
   if (METAFILES.has(type)) {
     // the instance says whether there are one or two identifiers of 16 bytes (section 2.2.24 and following)
@@ -83,8 +93,12 @@ export function readDrawingRecord(
     addPicture(context, where, data)
     if (record.readUInt8(header + 32) !== 0 || data.length > SMALL_IMAGE) return
     const metafile = inflateSync(data, { maxOutputLength: METAFILE_LIMIT })
-    if (!context.budget.bytes(metafile.length)) return addProblem(context, where, 'the content is too large')
-    return addRaw(context, where, metafile)
+    if (!context.budget.bytes(metafile.length)) {
+      addProblem(context, where, 'the content is too large')
+      return
+    }
+    addRaw(context, where, metafile)
+    return
   }
   if (BITMAPS.has(type)) addPicture(context, where, record.subarray(HEADER + ((instance & 1) === 1 ? 33 : 17)))
 }

@@ -71,12 +71,7 @@ interface Property {
   value: string
 }
 
-function readSet(
-  context: LegacyContext,
-  where: string,
-  set: Buffer,
-  known: ReadonlyMap<string, string>,
-): Property[] {
+function readSet(context: LegacyContext, where: string, set: Buffer, known: ReadonlyMap<string, string>): Property[] {
   const count = set.readUInt32LE(4)
   if (count > MAX_PROPERTIES) throw new RangeError('properties')
   const offsets = new Map<number, number>()
@@ -110,7 +105,7 @@ function readDictionary(set: Buffer, start: number, codePage: number): Map<numbe
     names.set(id, textAt(set, at + 8, size, codePage))
     at += 8 + size
     // section 2.16: names in Unicode are padded to four bytes
-    if (codePage === 1200) at += (4 - (at - start) % 4) % 4
+    if (codePage === 1200) at += (4 - ((at - start) % 4)) % 4
   }
   return names
 }

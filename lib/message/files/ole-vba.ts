@@ -75,9 +75,7 @@ export function decompress(bytes: Buffer, start: number): Buffer {
     const size = (header & 0x0fff) + 3
     if (((header >> 12) & 7) !== 3 || at + size > bytes.length) throw new RangeError('chunk')
     chunks.push(
-      (header & 0x8000) === 0
-        ? bytes.subarray(at + 2, at + size)
-        : decompressChunk(bytes.subarray(at + 2, at + size)),
+      (header & 0x8000) === 0 ? bytes.subarray(at + 2, at + size) : decompressChunk(bytes.subarray(at + 2, at + size)),
     )
     at += size
     if (chunks.length * CHUNK > MODULE_LIMIT) throw new RangeError('size')

@@ -5,14 +5,7 @@
 import { sniff } from '../sniff'
 import { readDoc } from './doc'
 import { readMsg } from './msg'
-import {
-  entryNamed,
-  printable,
-  readCompound,
-  streamNamed,
-  type CompoundStorage,
-  type CompoundStream,
-} from './ole-cfb'
+import { entryNamed, printable, readCompound, streamNamed, type CompoundStorage, type CompoundStream } from './ole-cfb'
 import { addEmbedded, addProblem, addRaw, addText, attempt, type LegacyContext } from './ole-context'
 import { readNativeObject } from './ole-native'
 import { addPicture } from './ole-pictures'
@@ -48,17 +41,27 @@ export const readOle: FileReader = (file: OpenFile, budget: ReadBudget): FileRea
 
 /** A storage that is a file of its own: the root, or an embedded object. */
 function readStorage(context: LegacyContext, where: string, storage: CompoundStorage): void {
-  if (!context.budget.part()) return addProblem(context, where, 'there are too many parts')
-  if (context.budget.timeUp()) return addProblem(context, where, 'the time for reading was up')
+  if (!context.budget.part()) {
+    addProblem(context, where, 'there are too many parts')
+    return
+  }
+  if (context.budget.timeUp()) {
+    addProblem(context, where, 'the time for reading was up')
+    return
+  }
   const has = (name: string) => entryNamed(storage, name) !== undefined
   let known: RegExp | null = null
   if (has('EncryptedPackage') || has('\tDRMContent')) {
     // MS-OFFCRYPTO sections 2.3.4.4 and 2.2.4: the whole document, by a password or by rights management
     context.reading.protection.push({ where, kind: 'office-encrypted' })
-    for (const stream of streamsIn(storage)) if (stream.name !== 'EncryptedPackage') addRaw(context, where, stream.bytes)
+    for (const stream of streamsIn(storage))
+      if (stream.name !== 'EncryptedPackage') addRaw(context, where, stream.bytes)
     return
   }
-  if (has('__properties_version1.0')) return readMessage(context, where, storage)
+  if (has('__properties_version1.0')) {
+    readMessage(context, where, storage)
+    return
+  }
   if (has('WordDocument')) {
     readDoc(context, where, storage)
     known = DOC_STREAMS
@@ -125,8 +128,10 @@ function readInnerStorage(context: LegacyContext, where: string, storage: Compou
     return
   }
   // objects of Word stand in a pool, those of Excel beside the workbook (MS-DOC 2.1.4, MS-XLS 2.1.7.2)
-  if (/^(?:_\d+|MBD[0-9A-F]+|LNK[0-9A-F]+)$/i.test(name))
-    return readStorage(context, `${where} > object ${printable(name)}`, storage)
+  if (/^(?:_\d+|MBD[0-9A-F]+|LNK[0-9A-F]+)$/i.test(name)) {
+    readStorage(context, `${where} > object ${printable(name)}`, storage)
+    return
+  }
   if (/^_SX_DB(?:_CUR)?$/i.test(name)) {
     for (const stream of streamsIn(storage)) {
       addRaw(context, where, stream.bytes)
@@ -140,8 +145,10 @@ function readInnerStorage(context: LegacyContext, where: string, storage: Compou
     }
     return
   }
-  if (/^(?:ObjectPool|Macros|_VBA_PROJECT_CUR|VBA)$/i.test(name) || streamNamed(storage, 'PROJECT') !== undefined)
-    return readChildren(context, where, storage, /^$/)
+  if (/^(?:ObjectPool|Macros|_VBA_PROJECT_CUR|VBA)$/i.test(name) || streamNamed(storage, 'PROJECT') !== undefined) {
+    readChildren(context, where, storage, /^$/)
+    return
+  }
   if (streamNamed(storage, '\x03VBFrame') !== undefined || isForm(storage)) {
     for (const stream of streamsIn(storage)) {
       addRaw(context, where, stream.bytes)

@@ -39,7 +39,10 @@ function readRecords(context: LegacyContext, where: string, stream: Buffer): voi
   const ends: number[] = []
   let at = 0
   while (at + HEADER <= stream.length) {
-    if (context.budget.timeUp()) return addProblem(context, where, 'the time for reading was up')
+    if (context.budget.timeUp()) {
+      addProblem(context, where, 'the time for reading was up')
+      return
+    }
     while (at >= (ends.at(-1) ?? Number.POSITIVE_INFINITY)) ends.pop()
     const version = stream.readUInt16LE(at) & 0xf
     const type = stream.readUInt16LE(at + 2)
@@ -81,16 +84,27 @@ function lines(text: string): string {
 
 function readAtom(context: LegacyContext, where: string, type: number, record: Buffer): void {
   const data = record.subarray(HEADER)
-  if (type >= 0xf000) return readDrawingRecord(context, where, type, record)
+  if (type >= 0xf000) {
+    readDrawingRecord(context, where, type, record)
+    return
+  }
   if (type === CRYPT_SESSION) return void context.reading.protection.push({ where, kind: 'office-encrypted' })
-  if (type === SOUND_DATA) return addProblem(context, where, 'the presentation holds sound')
-  if (ROUND_TRIP.has(type) && data.readUInt16LE(0) === 0x4b50)
-    return addEmbedded(context, { bytes: data, name: '', where: `${where} > theme`, type: '' })
+  if (type === SOUND_DATA) {
+    addProblem(context, where, 'the presentation holds sound')
+    return
+  }
+  if (ROUND_TRIP.has(type) && data.readUInt16LE(0) === 0x4b50) {
+    addEmbedded(context, { bytes: data, name: '', where: `${where} > theme`, type: '' })
+    return
+  }
   if (type !== OLE_OBJECT) return
   // section 2.10.34: instance 1 says that the storage is compressed, behind its size
   const isCompressed = record.readUInt16LE(0) >> 4 === 1
   const size = isCompressed ? data.readUInt32LE(0) : data.length
-  if (!context.budget.bytes(size)) return addProblem(context, where, 'the content is too large')
+  if (!context.budget.bytes(size)) {
+    addProblem(context, where, 'the content is too large')
+    return
+  }
   const bytes = isCompressed ? inflateSync(data.subarray(4), { maxOutputLength: Math.max(1, size) }) : data
   if (bytes.length !== size) throw new RangeError('size')
   addEmbedded(context, { bytes, name: '', where: `${where} > object`, type: '' })

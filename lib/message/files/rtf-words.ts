@@ -96,7 +96,16 @@ export const PROPERTIES: ReadonlyMap<string, string> = new Map([
 export const DATA = new Set(['pict', 'objdata', 'themedata', 'colorschememapping', 'datastore'])
 
 /** Groups that only hold other groups or tables; what stands in them belongs to the running text. */
-export const TRANSPARENT = new Set(['shppict', 'nesttableprops', 'nonshppict', 'shpgrp', 'object', 'result', 'fldrslt', 'field'])
+export const TRANSPARENT = new Set([
+  'shppict',
+  'nesttableprops',
+  'nonshppict',
+  'shpgrp',
+  'object',
+  'result',
+  'fldrslt',
+  'field',
+])
 
 /** Windows code pages by character set of a font. */
 export const CHARSETS: ReadonlyMap<number, number> = new Map([

@@ -62,15 +62,27 @@ function readInnerHtml(context: LegacyContext, where: string, html: string): rea
 function readData(context: LegacyContext, where: string, kind: string, data: Buffer): void {
   if (data.length === 0) return
   switch (kind) {
-    case 'pict':
-      return addPicture(context, `${where} > picture`, data)
+    case 'pict': {
+      addPicture(context, `${where} > picture`, data)
+      return
+    }
     case 'objdata':
-      if (!context.budget.bytes(data.length)) return addProblem(context, where, 'the content is too large')
-      return attempt(context, where, 'an embedded object', () => readOleObject(context, where, data))
-    case 'colorschememapping':
-      return addText(context, where, 'hidden', data.toString('utf8'))
-    default:
-      // the theme is a package of its own, the data store a compound file
-      return addEmbedded(context, { bytes: data, name: '', where: `${where} > ${kind}`, type: '' })
+      if (!context.budget.bytes(data.length)) {
+        addProblem(context, where, 'the content is too large')
+        return
+      }
+      {
+        attempt(context, where, 'an embedded object', () => readOleObject(context, where, data))
+        return
+      }
+    case 'colorschememapping': {
+      addText(context, where, 'hidden', data.toString('utf8'))
+      return
+    }
+    default: // the theme is a package of its own, the data store a compound file
+    {
+      addEmbedded(context, { bytes: data, name: '', where: `${where} > ${kind}`, type: '' })
+      return
+    }
   }
 }

@@ -34,7 +34,9 @@ const ATTACHMENT_PICTURE = 0x8011
 /** Texts: class, ids, sender, requests (section 2.1.3.3). */
 const TEXTS = new Set([0x8000, 0x8008, 0x8009, 0x800b, 0x8006, 0x8007, 0x0000, 0x0001, 0x0002, 0x0003, 0x8012, 0x8013])
 /** Numbers and times. */
-const NUMBERS = new Set([0x8005, 0x8020, 0x800d, 0x9006, 0x9008, 0x8014, 0x0006, 0x0007, 0x0009, 0x0008, 0x000a, 0x000b])
+const NUMBERS = new Set([
+  0x8005, 0x8020, 0x800d, 0x9006, 0x9008, 0x8014, 0x0006, 0x0007, 0x0009, 0x0008, 0x000a, 0x000b,
+])
 const ATTACH_DATA = 0x3701
 const IID_SIZE = 16
 const COMPOUND = 'd0cf11e0'
@@ -75,7 +77,10 @@ function readAttributes(mail: Winmail, bytes: Buffer): void {
   const { context, where } = mail
   let at = HEADER
   while (at < bytes.length) {
-    if (context.budget.timeUp()) return addProblem(context, where, 'the time for reading was up')
+    if (context.budget.timeUp()) {
+      addProblem(context, where, 'the time for reading was up')
+      return
+    }
     const length = at + ATTRIBUTE <= bytes.length ? bytes.readUInt32LE(at + 5) : bytes.length
     if (at + ATTRIBUTE + length + CHECKSUM > bytes.length) {
       // programs that pad the file with zeros
@@ -106,10 +111,14 @@ function readAttribute(mail: Winmail, id: number, data: Buffer): void {
     case OEM_CODE_PAGE:
       mail.page = data.readUInt32LE(0)
       return
-    case SUBJECT:
-      return addText(context, `${where} > subject`, 'subject', text())
-    case BODY:
-      return addText(context, `${where} > text`, 'text', text())
+    case SUBJECT: {
+      addText(context, `${where} > subject`, 'subject', text())
+      return
+    }
+    case BODY: {
+      addText(context, `${where} > text`, 'text', text())
+      return
+    }
     case MESSAGE_PROPERTIES:
       mail.properties.push(...readProperties(data, 0, mail.page).properties)
       return
@@ -230,8 +239,7 @@ function tell(mail: Winmail): void {
   const { context, where } = mail
   addText(context, `${where} > properties`, 'header', mail.texts.join('\n'))
   const own = codePagesOf(mail.properties)
-  const pages: CodePages =
-    numberOf(mail.properties, 0x3ffd) === undefined ? { ...own, message: mail.page } : own
+  const pages: CodePages = numberOf(mail.properties, 0x3ffd) === undefined ? { ...own, message: mail.page } : own
   const cids = readMapiMessage(context, where, mail.properties, pages)
   for (const attachment of mail.attachments) tellAttachment(mail, attachment, cids)
 }
@@ -240,7 +248,7 @@ function tellAttachment(mail: Winmail, { title, data, properties }: Attachment, 
   const { context, where } = mail
   const inner = properties.find(({ id, type }) => id === ATTACH_DATA && type === PTYP_OBJECT)?.value
   const rest = inner === undefined ? properties : properties.filter(({ value }) => value !== inner)
-  const named = readMapiAttachment(context, `${where}`, rest, cids)
+  const named = readMapiAttachment(context, where, rest, cids)
   const name = named.name === '' ? title : named.name
   const place = named.name === '' && title !== '' ? `${where} > attachment ${title}` : named.where
   if (named.name !== title) addText(context, place, 'name', title)

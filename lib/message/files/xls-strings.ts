@@ -31,7 +31,7 @@ class Continued {
   }
 
   skip(count: number): void {
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0;) {
       this.#advance()
       const step = Math.min(left, this.#current().length - this.#at)
       this.#at += step
@@ -43,7 +43,7 @@ class Continued {
   characters(count: number, isWide: boolean): string {
     const pieces: string[] = []
     let wide = isWide
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0;) {
       if (this.#at >= this.#current().length) {
         this.#next()
         wide = (this.#current().readUInt8(this.#at++) & WIDE) !== 0

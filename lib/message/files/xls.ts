@@ -91,7 +91,10 @@ function readWorkbook(context: LegacyContext, where: string, stream: Buffer, isC
       context.reading.protection.push({ where, kind: 'office-encrypted' })
       return
     }
-    if (context.budget.timeUp()) return addProblem(context, where, 'the time for reading was up')
+    if (context.budget.timeUp()) {
+      addProblem(context, where, 'the time for reading was up')
+      return
+    }
     if (!isKnown(record.type)) addProblem(context, where, 'the workbook holds a record that is not known')
     readRecord(book, record)
   }
@@ -124,8 +127,10 @@ function readRecord(book: Workbook, record: XlsRecord): void {
       book.numbers.push(...hiddenNumbers(bytes))
   }
   switch (type) {
-    case 0x0809: // BOF
-      return beginSheet(book, record)
+    case 0x0809: { // BOF
+      beginSheet(book, record)
+      return
+    }
     case 0x000a: // EOF
       if (book.open.pop() === undefined) addProblem(book.context, book.where, 'the workbook has an end too many')
       return
@@ -161,15 +166,19 @@ function readRecord(book: Workbook, record: XlsRecord): void {
     case 0x00cd: // SXString
       book.texts.push(longString(record, 0))
       return
-    case 0x00eb: // MsoDrawingGroup
-      return readDrawing(book.context, book.where, Buffer.concat([data, ...record.more]))
+    case 0x00eb: { // MsoDrawingGroup
+      readDrawing(book.context, book.where, Buffer.concat([data, ...record.more]))
+      return
+    }
     case 0x00e9: // BkHim: the picture behind a sheet
     case 0x0866: // HFPicture
       if (data.length + record.more.reduce((sum, more) => sum + more.length, 0) > 64 * 1024)
         addProblem(book.context, book.where, 'an image is larger than 64 KiB')
       return
-    default:
-      return readCell(book, record)
+    default: {
+      readCell(book, record)
+      return
+    }
   }
 }
 
@@ -196,17 +205,26 @@ function readCell(book: Workbook, record: XlsRecord): void {
       // LabelSst
       const text = book.strings[data.readUInt32LE(6)]
       if (text === undefined) throw new RangeError('string')
-      return addCell(book, { ...place(), text, numeric: false })
+      addCell(book, { ...place(), text, numeric: false })
+      return
     }
     case 0x0204: // Label
-    case 0x00d6: // RString
-      return addCell(book, { ...place(), text: longString(record, 6), numeric: false })
+    case 0x00d6: { // RString
+      addCell(book, { ...place(), text: longString(record, 6), numeric: false })
+      return
+    }
     case 0x0203: // Number
       exactly(data, 14)
-      return addNumber(book, place(), data.readUInt16LE(4), data.readDoubleLE(6))
+      {
+        addNumber(book, place(), data.readUInt16LE(4), data.readDoubleLE(6))
+        return
+      }
     case 0x027e: // RK
       exactly(data, 10)
-      return addNumber(book, place(), data.readUInt16LE(4), rkValue(data.readInt32LE(6)))
+      {
+        addNumber(book, place(), data.readUInt16LE(4), rkValue(data.readInt32LE(6)))
+        return
+      }
     case 0x00bd: {
       // MulRk: row, first column, pairs of format and number, last column
       const { row, column } = place()
@@ -219,7 +237,10 @@ function readCell(book: Workbook, record: XlsRecord): void {
       return
     }
     case 0x0006: // Formula: the value of the last calculation (section 2.5.133)
-      if (data.readUInt16LE(12) !== 0xffff) return addNumber(book, place(), data.readUInt16LE(4), data.readDoubleLE(6))
+      if (data.readUInt16LE(12) !== 0xffff) {
+        addNumber(book, place(), data.readUInt16LE(4), data.readDoubleLE(6))
+        return
+      }
       if (data.readUInt8(6) === 0) book.awaited = place()
       return
     case 0x0207: {
@@ -230,10 +251,14 @@ function readCell(book: Workbook, record: XlsRecord): void {
       book.awaited = null
       return
     }
-    case 0x0205: // BoolErr
-      return exactly(data, 8)
-    case 0x0201: // Blank
-      return exactly(data, 6)
+    case 0x0205: { // BoolErr
+      exactly(data, 8)
+      return
+    }
+    case 0x0201: { // Blank
+      exactly(data, 6)
+      return
+    }
     case 0x00be: // MulBlank
       if ((data.readUInt16LE(data.length - 2) - data.readUInt16LE(2) + 1) * 2 + 6 !== data.length)
         throw new RangeError('mulblank')

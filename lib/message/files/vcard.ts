@@ -1,0 +1,119 @@
+/** Cards and calendars (RFC 6350, vCard 2.1 and 3.0, RFC 5545): lines unfolded, values decoded, files in them opened. */
+import { decodeCharset } from '../charset'
+import { encodedBlock } from '../text-leaf'
+import { decodeTransfer } from '../transfer'
+import type { FileReading, ReadBudget } from './types'
+
+interface ContentLine {
+  /** Name with its parameters, as written. */
+  head: string
+  parameters: ReadonlyMap<string, string>
+  value: string
+}
+
+/** @param text line ends are LF */
+export function isCard(text: string): boolean {
+  return /^\s*BEGIN[ \t]*:[ \t]*(?:VCARD|VCALENDAR)[ \t]*$/im.test(
+    text.slice(0, 2000).trimStart().split('\n', 1)[0] ?? '',
+  )
+}
+
+/** @param text line ends are LF */
+export function readCards(reading: FileReading, budget: ReadBudget, where: string, text: string): void {
+  const shown: string[] = []
+  const problem = (reason: string) => {
+    if (!reading.uninspected.some((one) => one.reason === reason)) reading.uninspected.push({ where, reason })
+  }
+  for (const line of unfold(text)) {
+    if (budget.timeUp()) {
+      problem('the time for reading was up')
+      return
+    }
+    const parsed = parseLine(line)
+    if (parsed === null) {
+      shown.push(line)
+      continue
+    }
+    const { head, parameters, value } = parsed
+    const encoding = (parameters.get('encoding') ?? '').toLowerCase()
+    const dataUrl = /^data:([^,;]*)[^,]*;base64,(.*)$/is.exec(value)
+    if (encoding === 'b' || encoding === 'base64' || dataUrl !== null) {
+      shown.push(head)
+      const { bytes, junk } = decodeTransfer(Buffer.from(dataUrl?.[2] ?? value, 'latin1'), 'base64')
+      if (junk) problem('a value is no base64')
+      if (!budget.part() || !budget.bytes(bytes.length)) {
+        problem('there are too many parts, or they are too large')
+        return
+      }
+      const type = dataUrl?.[1] ?? parameters.get('fmttype') ?? ''
+      const name = parameters.get('filename') ?? parameters.get('x-filename') ?? ''
+      const place = `${where} > ${head.split(/[;:]/, 1)[0] ?? ''}`
+      reading.embedded.push({ bytes, name, where: place, type: type.toLowerCase(), archive: false })
+      continue
+    }
+    let decoded = value
+    if (encoding === 'quoted-printable' || encoding === 'q') {
+      const { bytes } = decodeTransfer(
+        Buffer.from(value, /[^\0-\xff]/.test(value) ? 'utf8' : 'latin1'),
+        'quoted-printable',
+      )
+      const result = decodeCharset(bytes, parameters.get('charset'))
+      if (result.problem !== undefined) problem(result.problem)
+      decoded = result.text
+    } else if (encoding !== '' && encoding !== '8bit' && encoding !== '7bit') problem('an encoding is not known')
+    shown.push(`${head}:${unescape(decoded)}`)
+  }
+  const all = shown.join('\n')
+  reading.texts.push({ where, role: 'text', text: all })
+  if (/[\u202a-\u202e\u2066-\u2069]/.test(all)) problem('the direction of the text is overridden')
+  const block = encodedBlock(all)
+  if (block !== null) problem(block)
+}
+
+/**
+ * Folded lines go on behind a blank (RFC 6350 section 3.2); in vCard 2.1 a quoted-printable value goes on behind `=`,
+ * and base64 up to an empty line.
+ */
+function unfold(text: string): string[] {
+  const lines: string[] = []
+  let current: string[] = []
+  let isQuoted = false
+  let isBase64 = false
+  for (const line of text.split('\n')) {
+    if (current.length > 0 && isQuoted && (current.at(-1) ?? '').endsWith('=')) current.push('\n', line)
+    else if (current.length > 0 && /^[ \t]/.test(line)) current.push(line.slice(1))
+    else if (current.length > 0 && isBase64 && /^[A-Za-z0-9+/]+={0,2}$/.test(line)) current.push(line)
+    else {
+      lines.push(current.join(''))
+      current = [line]
+      const head = line.slice(0, Math.max(0, line.indexOf(':')))
+      isQuoted = /quoted-printable/i.test(head)
+      isBase64 = /;(?:encoding=)?(?:b|base64)(?:;|$)/i.test(head)
+    }
+  }
+  lines.push(current.join(''))
+  return lines.slice(1)
+}
+
+/** `group.NAME;PARAM="a:b":value`; parameters without a name are the short forms of vCard 2.1. */
+function parseLine(line: string): ContentLine | null {
+  const match = /^([A-Za-z0-9.\-_/ ]+)((?:;(?:"[^"]*"|[^":;])*)*):/.exec(line)
+  if (match === null) return null
+  const parameters = new Map<string, string>()
+  for (const parameter of (match[2] ?? '').match(/(?:"[^"]*"|[^";])+/g) ?? []) {
+    const equals = parameter.indexOf('=')
+    const name = equals === -1 ? '' : parameter.slice(0, equals).trim().toLowerCase()
+    const value = parameter
+      .slice(equals + 1)
+      .replace(/"/g, '')
+      .trim()
+    if (name !== '') parameters.set(name, value)
+    else if (/^(?:quoted-printable|base64|b)$/i.test(value)) parameters.set('encoding', value)
+  }
+  return { head: line.slice(0, match[0].length - 1), parameters, value: line.slice(match[0].length) }
+}
+
+/** RFC 6350 section 3.4. */
+function unescape(value: string): string {
+  return value.replace(/\\([nN,;\\:])/g, (_, one: string) => (one.toLowerCase() === 'n' ? '\n' : one))
+}
