@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { MAX_MAILS, openControl, runDirectory } from '../lib/control'
 import type { Bounced, ControlServer, DescribedMail, HeldState, Operator, Request, Retried, Send } from '../lib/control'
 import { envelopeOf } from '../lib/queue/envelope'
+import { asciiDomain } from '../lib/util/address'
 import { nameOf, operatorFields } from './ending'
 import type { HarakaModules } from './haraka'
 import { endMail, workedOn } from './lifecycle'
@@ -102,8 +103,13 @@ async function retry(
 ): Promise<Retried> {
   const done: Retried = { started: [], due: [], delivering: [], unknown: [] }
   for (const [n, identity] of mails.entries()) {
-    if (callNow(identity)) done.started.push(identity)
-    else if (workedOn().has(identity)) done.delivering.push(identity)
+    const called = callNow(identity)
+    if (called !== undefined) {
+      // what was corrected is to be seen: neither old answers of DNS nor bad experience keep these mails back
+      if (done.started.length === 0) runtime.forgetDns()
+      done.started.push(identity)
+      if (called.domain !== undefined) runtime.deliverer.ease(asciiDomain(called.domain))
+    } else if (workedOn().has(identity)) done.delivering.push(identity)
     else if (isDue(haraka, identity)) done.due.push(identity)
     else done.unknown.push(identity)
     if (n % AT_ONCE === AT_ONCE - 1) await wait(0)

@@ -98,14 +98,15 @@ const PAUSE_LOOK = 1000
 /**
  * Let a mail's time come now; everything after that goes as if it had come by itself.
  *
- * @returns false when it does not wait for its time here
+ * @returns undefined when it does not wait for its time here; `domain` is unknown of a file that was not read yet
  */
-export function callNow(identity: string): boolean {
+export function callNow(identity: string): { domain?: string } | undefined {
   const entry = waiting.get(identity)
-  if (entry === undefined) return false
+  if (entry === undefined) return undefined
   waiting.delete(identity)
+  const domain = itemOf.get(entry.due)?.todo?.domain
   entry.due()
-  return true
+  return domain === undefined ? {} : { domain }
 }
 
 /** Does the mail wait for a place, or for the pause to end? */

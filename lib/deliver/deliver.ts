@@ -125,6 +125,9 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       )
       return await delivery.result()
     },
+    ease(domain) {
+      shared.limiter.ease(domain)
+    },
     async close() {
       closed = true
       for (const stop of stops) stop.abort()

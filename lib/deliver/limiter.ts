@@ -24,6 +24,8 @@ export interface Limiter {
   running(key: string): number
   /** Deliveries that run, and those that would if places of other processes were free. */
   demand(key: string): number
+  /** Bad experience with a destination is forgotten: somebody says that it is well again. Its limit stays. */
+  ease(key: string): void
   /** Let in whoever may begin by now: `places` has changed its answer. */
   admit(key: string): void
 }
@@ -110,6 +112,12 @@ export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limite
     admit(key) {
       const destination = destinations.get(key)
       if (destination !== undefined) pump(key, destination)
+    },
+    ease(key) {
+      const destination = destinations.get(key)
+      if (destination === undefined) return
+      destination.window = Math.max(destination.window, FIRST)
+      pump(key, destination)
     },
     acquire(key, limit, signal, onWait) {
       const destination = destinations.get(key) ?? { running: 0, window: FIRST, waiting: new Set<Waiting>() }

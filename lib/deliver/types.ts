@@ -143,6 +143,8 @@ export interface DelivererDeps {
 export interface Deliverer {
   /** Never rejects; whatever goes wrong inside is a temporary `local-error` of each recipient without an outcome. */
   deliver(request: DeliveryRequest): Promise<DeliveryResult>
+  /** Somebody says that this domain's servers are well again: they are not approached one by one any more. */
+  ease(domain: string): void
   /** Stop what runs (recipients without a final reply are deferred) and wait until every connection is closed. */
   close(): Promise<void>
 }

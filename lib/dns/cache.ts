@@ -18,6 +18,8 @@ export interface AnswerCache {
   /** The answer with what is left of its TTL, in arrays of its own. */
   get(key: string): DnsAnswer<RecordType> | undefined
   put(key: string, answer: DnsAnswer<RecordType>): void
+  /** Keeps nothing of what there is. */
+  clear(): void
 }
 
 /** @param entries more than these push out the least recently used */
@@ -43,6 +45,9 @@ export function answerCache(clock: Clock, entries: number): AnswerCache {
         if (kept.size <= entries) break
         kept.delete(oldest)
       }
+    },
+    clear() {
+      kept.clear()
     },
   }
 }

@@ -70,6 +70,9 @@ export function createResolver(options: ResolverOptions): Resolver {
       inFlight.set(key, started)
       return copyOf(await started)
     },
+    forget() {
+      cache.clear()
+    },
     async close() {
       closing.abort()
       await Promise.all(inFlight.values())

@@ -57,6 +57,8 @@ export type DnsErrorKind =
 export interface Resolver {
   /** @param name U- or A-labels; never throws, a fault is an answer of kind `error`. */
   resolve<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<T>>
+  /** Ask anew from now on, whatever was kept; absent where nothing is kept. */
+  forget?(): void
   /** Close sockets and timers. */
   close(): Promise<void>
 }

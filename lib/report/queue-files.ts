@@ -1,7 +1,8 @@
 /** What still lies in Haraka's queue, read from the files alone; nothing is changed. */
-import { constants, existsSync, readdirSync, readFileSync } from 'node:fs'
-import fs from 'node:fs/promises'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { readQueueFile } from '../queue/envelope'
+import { parseFileName } from '../queue/file-name'
 import { mailIdOf } from '../store/recipients'
 
 /** One queue file of a mail: recipients of one domain. */
@@ -16,9 +17,6 @@ export interface QueuedFile {
   /** Attempts that failed so far. */
   attempts: number
 }
-
-/** Largest envelope that is read; a list of a million recipients is not needed to say when they are tried. */
-const MAX_ENVELOPE = 4 * 1024 * 1024
 
 /** The queue of an instance: `queue_dir` where it is set, else `queue`. */
 export function queueDirectory(instance: string): string {
@@ -38,49 +36,21 @@ export async function queuedFiles(dir: string, mailIds: ReadonlySet<string>): Pr
   const found: QueuedFile[] = []
   for (const name of readdirSync(dir)) {
     if (name.startsWith('.')) continue
-    const envelope = await readEnvelope(path.join(dir, name))
-    if (envelope === undefined) continue
-    const mailId = mailIdOf(envelope.uuid)
+    const content = await readQueueFile(path.join(dir, name))
+    if (!content.ok) continue
+    const { uuid, domain, recipients } = content.envelope
+    const mailId = mailIdOf(uuid)
     if (!mailIds.has(mailId)) continue
-    // Haraka: $arrival_$nextattempt_$attempts_$pid_$unique_$counter_$host
-    const [, next, attempts] = name.replace(/^error\./, '').split('_')
-    const at = Number(next)
-    const waits = !name.startsWith('error.') && Number.isSafeInteger(at)
+    const parsed = parseFileName(name.replace(/^error\./, ''))
+    const waits = parsed !== null && !name.startsWith('error.')
     found.push({
       name,
       mailId,
-      domain: envelope.domain,
-      recipients: envelope.recipients,
-      nextAttempt: waits ? new Date(at).toISOString() : null,
-      attempts: Number.isSafeInteger(Number(attempts)) ? Number(attempts) : 0,
+      domain,
+      recipients: recipients.length,
+      nextAttempt: waits ? new Date(parsed.nextTry).toISOString() : null,
+      attempts: parsed?.tries ?? 0,
     })
   }
   return found
-}
-
-/** Four bytes of length, then the envelope as JSON. */
-async function readEnvelope(file: string): Promise<{ uuid: string; domain: string; recipients: number } | undefined> {
-  let handle
-  try {
-    handle = await fs.open(file, constants.O_RDONLY)
-    const head = Buffer.alloc(4)
-    if ((await handle.read(head, 0, 4, 0)).bytesRead < 4) return undefined
-    const length = head.readUInt32BE(0)
-    if (length === 0 || length > MAX_ENVELOPE) return undefined
-    const bytes = Buffer.alloc(length)
-    const { bytesRead } = await handle.read(bytes, 0, length, 4)
-    const value = JSON.parse(bytes.subarray(0, bytesRead).toString('utf8')) as Record<string, unknown>
-    const { uuid, domain, rcpt_to: recipients } = value
-    if (typeof uuid !== 'string') return undefined
-    return {
-      uuid,
-      domain: typeof domain === 'string' ? domain : '',
-      recipients: Array.isArray(recipients) ? recipients.length : 0,
-    }
-  } catch {
-    // delivered in the meantime, a folder, or no queue file at all
-    return undefined
-  } finally {
-    await handle?.close()
-  }
 }

@@ -73,6 +73,26 @@ describe('deliver: limit per destination', () => {
     assert.equal(limiter.running('x'), 2)
   })
 
+  it('somebody says that it is well again: a few at a time at once, never more than the limit', async () => {
+    for (const [limit, expected] of [
+      [20, 5],
+      [3, 3],
+    ] as const) {
+      const limiter = createLimiter()
+      const inside: Release[] = []
+      const enter = (): void => void limiter.acquire('x', () => limit, forever).then((release) => inside.push(release))
+      for (let n = 0; n < 20; n += 1) enter()
+      await settled()
+      for (const release of inside.splice(0)) release('unreachable')
+      await settled()
+      assert.equal(limiter.running('x'), 1)
+      limiter.ease('x')
+      limiter.ease('another')
+      await settled()
+      assert.equal(limiter.running('x'), expected)
+    }
+  })
+
   it('with places short over all, every destination gets its turn: a thousand mails to one hold nobody else up', async () => {
     const limiter = createLimiter(4)
     const order: string[] = []

@@ -498,6 +498,16 @@ describe('dns: resolver', () => {
       assert.deepEqual(second.kind === 'records' && [second.records, second.ttl], [['192.0.2.1'], 200])
     })
 
+    it('forgets everything when it is told to', async () => {
+      const dns = await server(ttls)
+      const stub = resolver([dns])
+      for (const name of ['t300.example', 't300.example']) await stub.resolve(name, 'A')
+      assert.equal(dns.seen.length, 1)
+      stub.forget?.()
+      await stub.resolve('t300.example', 'A')
+      assert.equal(dns.seen.length, 2)
+    })
+
     it('forgets the least recently used first', async () => {
       const dns = await server(ttls)
       const stub = resolver([dns], { cacheEntries: 2 })

@@ -10,6 +10,7 @@ import { caseId } from '../../lib/notify/case-id'
 import type { Why } from '../../lib/report'
 import { readMailId } from '../../lib/report'
 import { ran, schemaErrors } from '../bin/run'
+import { queueContent } from '../queue/files'
 
 const MAIL = '0F3A7C11-82DF-489A-B731-8587E5178118.1'
 const OTHER = '0F3A7C11-82DF-489A-B731-8587E5178118.2'
@@ -227,10 +228,7 @@ describe('secure-mail why', () => {
   /** A queue file as Haraka writes it. */
   function queue(name: string, uuid: string): void {
     mkdirSync(path.join(dir, 'queue'), { recursive: true })
-    const envelope = Buffer.from(JSON.stringify({ uuid, domain: 'a.test', rcpt_to: [{}] }))
-    const length = Buffer.alloc(4)
-    length.writeUInt32BE(envelope.length)
-    writeFileSync(path.join(dir, 'queue', name), Buffer.concat([length, envelope, Buffer.from('Subject: x\r\n')]))
+    writeFileSync(path.join(dir, 'queue', name), queueContent({ uuid, to: ['bo@a.test'] }))
   }
 
   it('what happens next stands in the name of the queue file; other files and torn ones are passed over', async () => {
