@@ -29,7 +29,7 @@ interface Extended {
   size: number | null
 }
 
-/** Reader of tar; see {@target import('./types').FileReader}. */
+/** Reader of tar; see {@link import('./types').FileReader}. */
 export function readTar(file: OpenFile, budget: ReadBudget): FileReading | null {
   const { bytes, where } = file
   if (!isTar(bytes)) return null
