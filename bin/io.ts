@@ -10,6 +10,8 @@ export interface Io {
   readonly color: boolean
   /** All of standard input. */
   stdin(): Promise<Buffer>
+  /** Shows how far a command has come: one line that the next one replaces, '' = none. Absent = nobody watches. */
+  progress?(line: string): void
   /** Asks the person at the terminal for a line; absent where there is no terminal to ask at. */
   ask?(question: string): Promise<string>
   /** The exit code the process will end with: 0 ok, 1 the answer is bad news, 2 usage or configuration error. */

@@ -1,16 +1,18 @@
 /** `secure-mail scan`: what the gate would say about a mail in a file, and why. */
 import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import type { Command } from 'commander'
 import { createColors } from 'picocolors'
 import { systemClock, type Clock } from '../../lib/clock'
 import { formatProblem, loadConfig } from '../../lib/config'
 import type { Settings } from '../../lib/config/settings'
-import { inspect } from '../../lib/gate'
+import { createReaderPool, inspect, type ReaderPool } from '../../lib/gate'
 import { domainListed, domainOf, mailboxes, normalAddress } from '../../lib/gate/addresses'
 import type { Refusal, Verdict } from '../../lib/gate/types'
 import { fieldsNamed, parseHeader } from '../../lib/message/header'
 import { findInstance } from '../instance'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
+import { asMessage } from '../scan-input'
 
 interface ScanOptions extends CommonOptions {
   from?: string
@@ -23,6 +25,7 @@ export interface ScanReport {
   category: Verdict['category']
   override: { requested: boolean; by: Verdict['by']; granted: boolean; refusals: Refusal[] }
   persons: number
+  nameRows: number
   findings: Verdict['findings']
   markers: Verdict['markers']
   protection: Verdict['protection']
@@ -37,8 +40,11 @@ export function scanWith(clock: Clock): RegisterCommand {
   return (program, io) => {
     program
       .command('scan')
-      .description("the gate's verdict on mails in files, with the place of everything that was found")
-      .argument('<file...>', 'mails as RFC 5322 files; - is standard input')
+      .description("the gate's verdict on mails and loose files, with the place of everything that was found")
+      .argument(
+        '<file...>',
+        'mails (RFC 5322, .msg) and loose files (PDF, Office, archives ...); - is a mail on standard input',
+      )
       .option('--from <address>', 'envelope sender; without it the From of the message, taken as internal')
       .option('--to <address>', 'envelope recipient; without it an external one')
       .option('--json', 'print one line of JSON per file')
@@ -64,20 +70,48 @@ async function scan(files: readonly string[], options: ScanOptions, io: Io, cloc
     for (const problem of loaded.problems) fail(io, formatProblem(problem))
     return
   }
-  for (const file of files) {
-    const raw = await readMail(file, io)
-    if (typeof raw === 'string') {
-      fail(io, raw)
+  const readers = createReaderPool({ workers: () => loaded.settings.content.workers })
+  try {
+    await scanAll(files, { options, settings: loaded.settings, clock, readers }, io)
+  } finally {
+    io.progress?.('')
+    await readers.close()
+  }
+}
+
+interface Scanning {
+  options: ScanOptions
+  settings: Settings
+  clock: Clock
+  readers: ReaderPool
+}
+
+/** Files that are read at the same time; told in the order in which they were given. */
+const AT_ONCE = 4
+/** From so many files on it is worth saying how far it has come. */
+const MANY = 10
+
+async function scanAll(files: readonly string[], scanning: Scanning, io: Io): Promise<void> {
+  const under: Promise<Scanned>[] = []
+  let next = 0
+  for (const [n, name] of files.entries()) {
+    while (next < files.length && next < n + AT_ONCE) under.push(scanOne(files[next++] ?? '', scanning, io))
+    if (files.length >= MANY) io.progress?.(`${n + 1} of ${files.length}  ${path.basename(name)}`)
+    const scanned = await under.shift()
+    if (files.length >= MANY) io.progress?.('')
+    if (scanned === undefined || typeof scanned === 'string') {
+      fail(io, scanned ?? `${name} was not read`)
       continue
     }
-    const { report, badNews } = await scanOne(file, raw, options, loaded.settings, clock)
+    const { report, badNews } = scanned
     if (badNews && io.exitCode === 0) io.exitCode = 1
-    io.out(options.json === true ? `${JSON.stringify(report)}\n` : `${forPeople(report, loaded.settings, io.color)}\n`)
+    const { settings, options } = scanning
+    io.out(options.json === true ? `${JSON.stringify(report)}\n` : `${forPeople(report, settings, io.color)}\n`)
   }
 }
 
 /** @returns the bytes, or one line that says why there are none */
-async function readMail(file: string, io: Io): Promise<Buffer | string> {
+async function readBytes(file: string, io: Io): Promise<Buffer | string> {
   try {
     return file === '-' ? await io.stdin() : await readFile(file)
   } catch (error) {
@@ -85,20 +119,23 @@ async function readMail(file: string, io: Io): Promise<Buffer | string> {
   }
 }
 
-async function scanOne(
-  file: string,
-  raw: Buffer,
-  options: ScanOptions,
-  settings: Settings,
-  clock: Clock,
-): Promise<{ report: ScanReport; badNews: boolean }> {
+/** A report, or one line that says why there is none. */
+type Scanned = { report: ScanReport; badNews: boolean } | string
+
+async function scanOne(file: string, { options, settings, clock, readers }: Scanning, io: Io): Promise<Scanned> {
+  const bytes = await readBytes(file, io)
+  if (typeof bytes === 'string') return bytes
+  const raw = asMessage(file, bytes)
   const { mailFrom, internalDomains } = sideOf(raw, options, settings)
   const submission = { authenticated: true, aclListed: false, mailFrom }
   const own = { ...settings, main: { ...settings.main, internalDomains } }
-  const { verdict } = await inspect(raw, submission, own, clock)
+  const { verdict } = await inspect(raw, submission, own, clock, readers.read)
   const external = options.to === undefined || !domainListed(domainOf(options.to), settings.main.internalDomains)
   const { category, requested, by, granted, refusals, ...found } = verdict
-  const tooMany = external && settings.category3.action !== 'off' && found.persons > settings.category3.persons
+  const tooMany =
+    external &&
+    settings.category3.action !== 'off' &&
+    Math.max(found.persons, found.nameRows) > settings.category3.persons
   return {
     report: { file, category, override: { requested, by, granted, refusals }, ...found },
     badNews: (requested && !granted) || (tooMany && category !== 3),
@@ -148,6 +185,7 @@ function forPeople(report: ScanReport, settings: Settings, color: boolean): stri
       ...override.refusals.map(({ code, where, detail }) => `${code}: ${where}: ${detail}`),
     ]),
     ...block('persons', [persons]),
+    ...block('named', report.nameRows === 0 ? [] : [`${report.nameRows} rows name a person without a number`]),
     ...block(
       'CPR',
       report.findings.map(

@@ -26,6 +26,7 @@ export function decide(content: Content, rules: Rules): Verdict {
     granted,
     refusals,
     persons: content.persons,
+    nameRows: content.nameRows,
     findings: [...content.findings],
     markers: [...content.markers],
     protection: [...content.protection],

@@ -57,6 +57,7 @@ function unreadable(): Found {
     conflicts: [],
     findings: [],
     persons: 0,
+    nameRows: 0,
     sensitive: [],
     uninspected: [{ where: 'message', reason: 'it cannot be read now' }],
     protection: [],
@@ -66,8 +67,8 @@ function unreadable(): Found {
 }
 
 /** Only what travels to a worker thread. */
-function rulesOfReading({ content, public: marks }: Settings): Parameters<ContentReader>[1] {
-  return { content, public: marks }
+function rulesOfReading({ content, public: marks, category3 }: Settings): Parameters<ContentReader>[1] {
+  return { content, public: marks, category3 }
 }
 
 /** The new field as text: raw 8-bit fields (RFC 6532) are UTF-8, and stay as they are when they are anything else. */

@@ -42,46 +42,74 @@ const LONGEST = 45_000
 /** A worker without work ends, in milliseconds. */
 const IDLE = 60_000
 
+/** The threads of one configuration. */
+interface Pool {
+  readonly piscina: Piscina<ReadingTask, Found>
+  readonly threads: number
+  /** Messages that are read or wait. */
+  messages: number
+  /** Another one takes the new messages. */
+  retired: boolean
+}
+
 /** Opens no thread before the first message. */
 export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
-  let pool: { piscina: Piscina<ReadingTask, Found>; threads: number } | null = null
+  const pools = new Set<Pool>()
+  let newest: Pool | null = null
   let closed = false
-  const failed = (error: unknown): Error => {
-    const known = error instanceof Error ? error : new Error(String(error))
-    options.onFailure?.(known)
-    return known
-  }
 
   /** The pool in force; another number of workers makes a new one, and the old one finishes what it has. */
-  const current = (): Piscina<ReadingTask, Found> => {
+  const current = (): Pool => {
     const threads = threadsFor(options.workers())
-    if (pool !== null && pool.threads === threads) return pool.piscina
-    if (pool !== null) pool.piscina.close().catch(failed)
+    if (newest?.threads === threads) return newest
+    if (newest !== null) retire(newest)
     const piscina = startPool(threads, options.workerFile ?? path.join(__dirname, 'worker.js'))
     // a worker that breaks between two messages is replaced like any other
-    piscina.on('error', failed)
-    pool = { piscina, threads }
-    return piscina
+    piscina.on('error', (error: Error) => options.onFailure?.(error))
+    newest = { piscina, threads, messages: 0, retired: false }
+    pools.add(newest)
+    return newest
+  }
+  const retire = (pool: Pool) => {
+    pool.retired = true
+    if (pool.messages > 0) return
+    pools.delete(pool)
+    pool.piscina.destroy().catch((error: unknown) => options.onFailure?.(asError(error)))
+  }
+
+  const readIn = async (pool: Pool, raw: Buffer, rules: ReadingRules, now: number): Promise<Found> => {
+    if (pool.messages >= pool.threads * (1 + WAITING)) throw new Error('too many messages wait to be read')
+    pool.messages++
+    const own = ownBytes(raw)
+    const signal = AbortSignal.timeout(Math.min(LONGEST, 2 * rules.content.maxMillis + GRACE))
+    try {
+      return await pool.piscina.run({ raw: own, rules, now }, { transferList: [own.buffer], signal })
+    } finally {
+      pool.messages--
+      if (pool.retired) retire(pool)
+    }
   }
 
   return {
     async read(raw, rules, clock) {
-      if (closed) throw failed(new Error('the readers are closed'))
-      const own = ownBytes(raw)
-      const deadline = AbortSignal.timeout(Math.min(LONGEST, 2 * rules.content.maxMillis + GRACE))
-      const task: ReadingTask = { raw: own, rules, now: clock.now() }
       try {
-        return await current().run(task, { transferList: [own.buffer], signal: deadline })
+        if (closed) throw new Error('the readers are closed')
+        return await readIn(current(), raw, rules, clock.now())
       } catch (error) {
-        throw failed(error)
+        options.onFailure?.(asError(error))
+        throw error
       }
     },
     async close() {
       closed = true
-      await pool?.piscina.destroy()
-      pool = null
+      await Promise.all([...pools].map(({ piscina }) => piscina.destroy()))
+      pools.clear()
     },
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** 0 = one processor is left for everything else. */
@@ -95,7 +123,6 @@ function startPool(threads: number, filename: string): Piscina<ReadingTask, Foun
     minThreads: 0,
     maxThreads: threads,
     idleTimeout: IDLE,
-    maxQueue: WAITING * threads,
     // what this process was started with (a debugger, a test runner) is not for the workers
     execArgv: [],
     recordTiming: false,

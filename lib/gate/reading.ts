@@ -12,7 +12,7 @@ import { search } from './search'
 import type { Content, Uninspected } from './types'
 
 /** What a reading is told of the configuration. Plain values: it travels to worker threads. */
-export type ReadingRules = Pick<Settings, 'content' | 'public'>
+export type ReadingRules = Pick<Settings, 'content' | 'public' | 'category3'>
 
 /** What a reading found. Plain values: it travels back. */
 export type Found = Omit<Content, 'request' | 'sender'>
@@ -60,7 +60,7 @@ function meaningOf(message: Message, budget: MessageBudget, rules: ReadingRules,
   const mask = (text: string) => maskCpr(text, now)
   const { protection, whole } = protectionOf(message)
   const markers = readMarkers(message, rules.public)
-  const found = search(message, () => budget.timeUp(), now)
+  const found = search(message, rules, () => budget.timeUp(), now)
   const uninspected: Uninspected[] = [
     ...message.uninspected,
     ...message.unopened.map(({ file }) => ({ where: file.where, reason: 'nobody has opened it' })),
@@ -79,6 +79,7 @@ function meaningOf(message: Message, budget: MessageBudget, rules: ReadingRules,
     conflicts: markers.conflicts.slice(0, TOLD_PLACES).map(({ where, detail }) => ({ where: mask(where), detail })),
     findings: found.findings.map((finding) => ({ ...finding, where: mask(finding.where) })),
     persons: found.persons,
+    nameRows: found.nameRows,
     sensitive: found.sensitive.slice(0, TOLD_PLACES).map(({ where, detail }) => ({ where: mask(where), detail })),
     uninspected: uninspected
       .slice(0, TOLD_PLACES)

@@ -1,12 +1,17 @@
 /** The texts of a message, searched for numbers of persons and for other things that do not leave in clear text. */
 import { findCpr, type CprHit } from '../classify/cpr'
+import { findCprInTable } from '../classify/cpr-table'
+import { personRows, personRowsInText } from '../classify/person-rows'
 import { findSensitive } from '../classify/sensitive'
 import type { Message, TextPiece } from '../message/message'
+import type { ReadingRules } from './reading'
 import type { Finding } from './types'
 
 export interface SearchResult {
   findings: Finding[]
   persons: number
+  /** Rows of tables that name a person without a number. */
+  nameRows: number
   sensitive: { where: string; detail: string }[]
   timeUp: boolean
 }
@@ -14,36 +19,69 @@ export interface SearchResult {
 /** Findings that are told; persons are counted over all of them. */
 const TOLD_FINDINGS = 1000
 
-/** @param now nobody is born later */
-export function search(message: Message, isTimeUp: () => boolean, now: number): SearchResult {
-  const best = new Map<string, { hit: CprHit; where: string }>()
-  const persons = new Set<string>()
+/**
+ * @param rules what is looked for beside numbers
+ * @param now nobody is born later
+ */
+export function search(message: Message, rules: ReadingRules, isTimeUp: () => boolean, now: number): SearchResult {
+  const found = collector()
   const sensitive: SearchResult['sensitive'] = []
-  const note = (hit: CprHit, piece: string, where: string) => {
-    if (hit.counts) persons.add(hit.digest)
-    // one place and number once: a text may have been read in two ways
-    const key = `${piece}\0${hit.digest}`
-    const known = best.get(key)
-    if (known === undefined || known.hit.score < hit.score) best.set(key, { hit, where })
-  }
+  let nameRows = 0
   const result = (): SearchResult => ({
-    findings: findingsOf(best),
-    persons: persons.size,
+    findings: findingsOf(found.best),
+    persons: found.persons.size,
+    nameRows,
     sensitive,
     timeUp: isTimeUp(),
   })
+  // tables first: a cell is a better place than the sheet it stands in
+  for (const table of message.tables) {
+    if (isTimeUp()) return { ...result(), timeUp: true }
+    for (const hit of findCprInTable(table, now, isTimeUp)) found.note(hit, hit.where, hit.where)
+    if (rules.category3.nameRows) nameRows += personRows(table)
+  }
   for (const piece of message.texts) {
     if (isTimeUp()) return { ...result(), timeUp: true }
     const place = placesIn(piece)
-    for (const hit of findCpr(piece.text, now, isTimeUp)) note(hit, piece.where, place(hit.start))
+    for (const hit of findCpr(piece.text, now, isTimeUp)) found.note(hit, piece.where, place(hit.start))
     if (piece.role === 'raw') continue
     const running = !['subject', 'header', 'name'].includes(piece.role)
-    for (const { detail } of findSensitive(piece.text, running)) sensitive.push({ where: piece.where, detail })
+    if (running && rules.category3.nameRows) nameRows += personRowsInText(piece.text)
+    for (const { detail } of findSensitive(piece.text, running, rules.content.sensitive)) {
+      sensitive.push({ where: piece.where, detail })
+    }
   }
   return result()
 }
 
-function findingsOf(best: ReadonlyMap<string, { hit: CprHit; where: string }>): Finding[] {
+interface Best {
+  hit: CprHit
+  where: string
+}
+
+/** One number at one place once, however many ways there are to read it. */
+function collector() {
+  const best = new Map<string, Best>()
+  const persons = new Set<string>()
+  /** Cells by sheet and number. */
+  const cells = new Map<string, Best>()
+  const note = (hit: CprHit, piece: string, where: string) => {
+    if (hit.counts) persons.add(hit.digest)
+    const key = `${piece}\0${hit.digest}`
+    const known = best.get(key) ?? cells.get(key)
+    if (known !== undefined) {
+      if (known.hit.score < hit.score) known.hit = hit
+      return
+    }
+    const first = { hit, where }
+    best.set(key, first)
+    const sheet = where.lastIndexOf('!')
+    if (sheet !== -1) cells.set(`${where.slice(0, sheet)}\0${hit.digest}`, first)
+  }
+  return { best, persons, note }
+}
+
+function findingsOf(best: ReadonlyMap<string, Best>): Finding[] {
   return [...best.values()].slice(0, TOLD_FINDINGS).map(({ hit, where }) => ({
     kind: 'cpr',
     confidence: hit.confidence,

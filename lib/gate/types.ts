@@ -81,6 +81,8 @@ export interface Verdict {
   /** Every failing condition, not only the first. */
   refusals: Refusal[]
   persons: number
+  /** Rows of tables that name a person beside something private, without a number. */
+  nameRows: number
   findings: Finding[]
   markers: Marker[]
   protection: Protection[]
@@ -123,6 +125,8 @@ export interface Content {
   findings: readonly Finding[]
   /** Distinct persons. */
   persons: number
+  /** Rows of tables that name a person beside something private, without a number. */
+  nameRows: number
   sensitive: readonly { where: string; detail: string }[]
   uninspected: readonly Uninspected[]
   protection: readonly Protection[]

@@ -141,6 +141,7 @@ describe('properties of the gate', () => {
     conflicts: [],
     findings: [],
     persons: 0,
+    nameRows: 0,
     sensitive: [],
     uninspected: [],
     protection: [],

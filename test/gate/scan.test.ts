@@ -7,12 +7,15 @@ import { scanWith, type ScanReport } from '../../bin/commands/scan'
 import type { Io } from '../../bin/io'
 import { run } from '../../bin/program'
 import { packageRoot } from '../../lib/package-root'
+import { pdfFile } from '../corpus/formats/pdf'
 import { clock, CPR, mail, syntheticCpr } from './support'
 
 const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'docs/schema/scan.schema.json'), 'utf8')) as object
 const bySchema = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
 
-describe('secure-mail scan', () => {
+describe('secure-mail scan', function () {
+  // threads start slowly where the machine has other work
+  this.timeout(30_000)
   let dir: string
   before(() => {
     dir = mkdtempSync(path.join(tmpdir(), 'secure-mail-scan-'))
@@ -30,12 +33,14 @@ describe('secure-mail scan', () => {
   async function call(
     args: string[],
     stdin: Buffer = Buffer.alloc(0),
+    progress?: (line: string) => void,
   ): Promise<{ out: string; err: string; code: number }> {
     const said = { out: '', err: '' }
     const io: Io = {
       out: (text) => void (said.out += text),
       err: (text) => void (said.err += text),
       color: false,
+      ...(progress === undefined ? {} : { progress }),
       stdin: () => Promise.resolve(stdin),
       exitCode: 0,
     }
@@ -97,6 +102,29 @@ describe('secure-mail scan', () => {
       'cpr',
     ])
     assert.deepEqual(await codesOf('--from', 'anna@uni.example'), ['sender-not-allowed', 'cpr'])
+  })
+
+  it('reads loose files as attachments of nothing, with the place inside', async () => {
+    writeFileSync(path.join(dir, 'liste æ.pdf'), pdfFile({ pages: [{ lines: ['a'] }, { notes: [`CPR ${CPR}`] }] }))
+    const { out, code } = await call(['--json', file('liste æ.pdf')])
+    const report = JSON.parse(out) as ScanReport
+    assert.ok(bySchema(report), JSON.stringify(bySchema.errors))
+    assert.deepEqual(
+      report.findings.map(({ where, masked }) => [where, masked]),
+      [['attachment liste æ.pdf > page 2', '070761-****']],
+    )
+    assert.deepEqual([report.override.requested, report.uninspected, code], [false, [], 0])
+  })
+
+  it('shows how far it has come, where somebody watches and there are many files', async () => {
+    const lines: string[] = []
+    const many = Array.from({ length: 12 }, () => file('granted.eml'))
+    await call(many, undefined, (line) => lines.push(line))
+    assert.equal(lines[0], '1 of 12  granted.eml')
+    assert.equal(lines.at(-1), '')
+    lines.length = 0
+    await call([file('granted.eml')], undefined, (line) => lines.push(line))
+    assert.deepEqual(lines, [''])
   })
 
   it('reads standard input', async () => {

@@ -311,8 +311,8 @@ const ROWS: Row[] = [
     expect: 'refused',
   },
   {
-    name: 'winmail.dat',
-    raw: encoded('Content-Type: application/ms-tnef', Buffer.from('789f3e2200000000', 'hex')),
+    name: 'winmail.dat that is cut off',
+    raw: encoded('Content-Type: application/ms-tnef', Buffer.from('789f3e22000001068008', 'hex')),
     expect: 'refused',
   },
   {

@@ -7,25 +7,27 @@ import { decodeUnlabelled } from '../charset'
 import type { Message, Part, TextPiece, Uninspectable } from '../message'
 import { readMessage } from '../read'
 import { sniff, type BinaryKind } from '../sniff'
-import { readTextLeaf, unixLines } from '../text-leaf'
+import { unixLines } from '../text-leaf'
 import type { MessageBudget } from './budget'
 import { readCms } from './cms'
+import { readGzip } from './gzip'
 import { judgePicture } from './images'
+import { looksLikeMessage } from './looks-like'
+import { readOle } from './ole'
 import { readPdf } from './pdf'
 import { readPgp } from './pgp'
+import { readRtf } from './rtf'
 import { readSealedArchive } from './sealed-archive'
+import { readStructured } from './structured'
+import { readTar } from './tar'
+import { readTnef } from './tnef'
 import type { FileProperty, FileProtection, FileReader, FileReading, OpenFile, Table } from './types'
+import { readZip } from './zip'
 
 /** Archives inside archives that are opened. */
 const ARCHIVE_DEPTH = 5
 /** Bytes of content that is not read which are searched as raw text. */
 const RAW_SEARCH = 4 * 1024 * 1024
-/** Where the header block of a message is looked for. */
-const HEADER_WINDOW = 16 * 1024
-/** Fields that make a text a message. */
-const MESSAGE_FIELDS =
-  /^(?:from|to|cc|subject|date|message-id|mime-version|received|return-path|sender|content-type|content-transfer-encoding|delivered-to|x-[a-z0-9-]+):/gim
-
 /** What the readers found in the files of one message. */
 interface Collected {
   texts: TextPiece[]
@@ -73,17 +75,6 @@ export async function openLeaves(message: Message, budget: MessageBudget, clock:
   }
 }
 
-/** Open one loose file, as if it were the only attachment of a message. */
-export async function openLooseFile(
-  file: OpenFile,
-  budget: MessageBudget,
-  clock: Clock,
-): Promise<Omit<Collected, 'enclosed'>> {
-  const found = nothing()
-  await open({ budget, clock, found }, file, { files: 0, archives: 0 })
-  return found
-}
-
 function nothing(): Collected {
   return { texts: [], tables: [], properties: [], protection: [], uninspected: [], innerHeaders: [], enclosed: [] }
 }
@@ -115,7 +106,8 @@ async function open(opening: Opening, file: OpenFile, depth: Depth, inDocument =
     if (reading !== null) return collect(opening, reading, depth)
   }
   if (kind === null && looksLikeMessage(file.bytes)) return openMessage(opening, file, depth)
-  if (kind === null && looksLikeText(file.bytes)) return readAsText(opening, file)
+  const text = kind === null ? await readStructured(file, budget) : null
+  if (text !== null) return collect(opening, text, depth)
   searchRaw(opening, file)
   return unread(kind === null ? 'content of this type is not known' : `content of this kind is not read (${kind})`)
 }
@@ -125,13 +117,23 @@ function readersFor(kind: BinaryKind | null): readonly FileReader[] {
   switch (kind) {
     case 'pdf':
       return [readPdf]
+    case 'zip':
+      return [readZip]
+    case 'gzip':
+      return [readGzip]
+    case 'ole':
+      return [readOle]
+    case 'rtf':
+      return [readRtf]
+    case 'tnef':
+      return [readTnef]
     case 'der':
       return [readCms]
     case '7z':
     case 'rar':
       return [readSealedArchive]
     case null:
-      return [readPgp]
+      return [readPgp, readTar]
     default:
       return []
   }
@@ -165,31 +167,6 @@ async function openMessage(opening: Opening, file: OpenFile, depth: Depth): Prom
   const before = found.uninspected.length + found.protection.length
   await openAll(opening, message, { files: depth.files + 1, archives: depth.archives })
   return message.uninspected.length === 0 && found.uninspected.length + found.protection.length === before
-}
-
-function readAsText({ found }: Opening, file: OpenFile): boolean {
-  const reading = readTextLeaf(file.bytes, 'text/plain', new Map(), file.where)
-  found.texts.push(...reading.texts)
-  for (const reason of reading.problems) found.uninspected.push({ where: file.where, reason })
-  return reading.problems.length === 0
-}
-
-/** A block of header fields, by two that every message has, or by what S/MIME content begins with. */
-function looksLikeMessage(bytes: Buffer): boolean {
-  const head = bytes.toString('latin1', 0, HEADER_WINDOW)
-  if (!/^[!-9;-~]{1,76}:/.test(head)) return false
-  const end = /\r?\n\r?\n/.exec(head)?.index
-  const block = end === undefined ? head : head.slice(0, end)
-  if (!block.split(/\r?\n/).every((line) => /^(?:[ \t]|[!-9;-~]{1,76}:)/.test(line) || line === '')) return false
-  const fields = block.match(MESSAGE_FIELDS)?.length ?? 0
-  return fields >= 2 || /^content-type:/i.test(block)
-}
-
-/** No control characters that no text has; UTF-16 and UTF-32 have their NULs. */
-function looksLikeText(bytes: Buffer): boolean {
-  const mark = bytes.subarray(0, 2).toString('hex')
-  if (mark === 'fffe' || mark === 'feff') return true
-  return !/[\0-\x06\x0e-\x1a\x1c-\x1f\x7f]/.test(bytes.toString('latin1'))
 }
 
 function searchRaw({ found }: Opening, file: OpenFile): void {

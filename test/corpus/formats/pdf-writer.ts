@@ -8,11 +8,14 @@ export type PdfValue =
   | boolean
   | string
   | Buffer
-  | { pdfName: string }
-  | { pdfRef: number }
-  | { pdfRaw: string }
+  | PdfSyntax
   | readonly PdfValue[]
   | { readonly [key: string]: PdfValue }
+
+/** Written as it stands: a name, a reference, or anything else. */
+export class PdfSyntax {
+  constructor(readonly text: string) {}
+}
 
 /** An indirect object; with `stream` its bytes as they stand (already filtered). */
 export interface PdfObject {
@@ -20,9 +23,9 @@ export interface PdfObject {
   stream?: Buffer
 }
 
-export const name = (pdfName: string): PdfValue => ({ pdfName })
-export const ref = (pdfRef: number): PdfValue => ({ pdfRef })
-export const raw = (pdfRaw: string): PdfValue => ({ pdfRaw })
+export const name = (text: string): PdfValue => new PdfSyntax(`/${text}`)
+export const ref = (number: number): PdfValue => new PdfSyntax(`${number} 0 R`)
+export const raw = (text: string): PdfValue => new PdfSyntax(text)
 
 /** How a document is encrypted (section 7.6.3): with an empty user password every reader opens it. */
 export interface PdfEncryption {
@@ -85,7 +88,7 @@ export function assemblePdf(
     const cipher = security === null || isEncrypt ? (bytes: Buffer) => bytes : security.cipher(number)
     const stream = object.stream === undefined ? undefined : cipher(object.stream)
     const value = stream === undefined ? object.value : { ...(object.value as object), Length: stream.length }
-    put(`${number} 0 obj\n${serialize(value as PdfValue, cipher)}\n`)
+    put(`${number} 0 obj\n${serialize(value, cipher)}\n`)
     if (stream !== undefined) {
       put('stream\n')
       put(stream)
@@ -113,9 +116,7 @@ function serialize(value: PdfValue, cipher: (bytes: Buffer) => Buffer): string {
   if (typeof value === 'string') return serialize(textBytes(value), cipher)
   if (Buffer.isBuffer(value)) return `<${cipher(value).toString('hex')}>`
   if (Array.isArray(value)) return `[${value.map((one) => serialize(one as PdfValue, cipher)).join(' ')}]`
-  if ('pdfName' in value) return `/${String(value.pdfName)}`
-  if ('pdfRef' in value) return `${String(value.pdfRef)} 0 R`
-  if ('pdfRaw' in value) return String(value.pdfRaw)
+  if (value instanceof PdfSyntax) return value.text
   const entries = Object.entries(value as Record<string, PdfValue>)
   return `<<${entries.map(([key, one]) => `/${key} ${serialize(one, cipher)}`).join(' ')}>>`
 }
