@@ -28,7 +28,10 @@ describe('our hooks when nothing works', () => {
     ['seal', [broken()], undefined],
     ['init_master', [broken()], CODE.deny],
     ['init_child', [broken()], CODE.deny],
-    ['mail_parameters', [broken(), broken()], undefined],
+    // what it asked for is not known: REQUIRETLS could be lost
+    ['mail_parameters', [broken(), broken()], CODE.denysoft],
+    ['capabilities', [broken()], undefined],
+    ['inbound', [broken()], CODE.denysoft],
     ['rcpt_parameters', [broken(), broken()], undefined],
   ] as const) {
     it(`${name}: answers ${answer ?? 'nothing'}, and throws nothing`, async () => {

@@ -1,7 +1,12 @@
 /** REQUIRETLS on the submitting side (RFC 8689), without Haraka around it; test/e2e/requiretls.test.ts has it around. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { contentDigest } from '../../lib/message/digest'
 import { packageRoot } from '../../lib/package-root'
+import { sealNotes } from '../../lib/store/seal'
 import { dsnParameters, keepMailParameters } from '../../plugins/envelope-hooks'
 import {
   CODE,
@@ -9,8 +14,11 @@ import {
   type HarakaAddress,
   type HarakaHeader,
   type HarakaModules,
+  type HMailItem,
+  type Todo,
   type Transaction,
 } from '../../plugins/haraka'
+import { examine, NOTES_KEY } from '../../plugins/mail-facts'
 import { keepRequiretlsHere, offerRequiretls, requiretlsOf } from '../../plugins/requiretls'
 import { settleTlsRequired } from '../../plugins/tls-required-edit'
 
@@ -178,6 +186,59 @@ describe('the header field TLS-Required on its way out (RFC 8689 sections 3 and 
       assert.deepEqual(list, fate === 'removed' ? before.filter((field) => !/^tls-required/i.test(field)) : before)
       assert.equal('tls-required' in header.headers, fate !== 'removed')
       assert.equal('tls-required' in header.headers_decoded, fate !== 'removed')
+    })
+  }
+})
+
+describe('REQUIRETLS in the queue file', () => {
+  const key = Buffer.alloc(32, 7)
+  const message = 'From: <anne@uni.test>\r\nSubject: x\r\n\r\nhello\r\n'
+  const sealed = sealNotes(
+    {
+      v: 1,
+      mailId: 'M1',
+      sender: 'anne@uni.test',
+      recipients: ['bo@partner.test'],
+      kind: 'mail',
+      caseId: 'SM-0000-0000',
+      category: null,
+      grant: null,
+      requiretls: true,
+      optOut: { requested: false, refusals: [] },
+      acceptedAt: 1,
+      digest: contentDigest(Buffer.from(message)),
+    },
+    key,
+  )
+  let dir: string
+  before(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'requiretls-'))
+    writeFileSync(path.join(dir, 'as-queued'), message)
+    writeFileSync(path.join(dir, 'changed'), message.replace('hello', 'other'))
+  })
+  after(() => rmSync(dir, { recursive: true }))
+
+  const ROWS: [what: string, file: string, notes: unknown, required: boolean, problem: boolean][] = [
+    ['as it was sealed', 'as-queued', sealed, true, false],
+    ['the content was changed', 'changed', sealed, true, true],
+    ['the record was changed', 'as-queued', { ...sealed, sender: 'eve@uni.test' }, true, true],
+    ['claimed by somebody without the key', 'as-queued', { requiretls: true }, true, true],
+    ['no record', 'as-queued', undefined, false, true],
+    ['a record that makes no sense', 'as-queued', { requiretls: 'yes' }, false, true],
+  ]
+  for (const [what, file, notes, required, problem] of ROWS) {
+    it(`${what}: ${required ? 'required' : 'not required'}`, async () => {
+      const item = { path: path.join(dir, file), data_start: 0 } as unknown as HMailItem
+      const todo = {
+        uuid: 'M1.1',
+        queue_time: 1,
+        domain: 'partner.test',
+        mail_from: SENDER,
+        rcpt_to: [{ user: 'bo', host: 'partner.test', isNull: () => false }],
+        notes: { [NOTES_KEY]: notes },
+      } as unknown as Todo
+      const facts = await examine(item, todo, key)
+      assert.deepEqual([facts.requiretls, facts.sealProblem !== null, facts.grant], [required, problem, null])
     })
   }
 })
