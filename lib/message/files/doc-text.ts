@@ -83,9 +83,11 @@ function seen(code: number, character: string): string {
 /** Asked mostly in order of place, so that it costs little. */
 function removalOf({ removed }: Formatting): (offset: number) => boolean {
   let at = 0
+  let last = 0
   return (offset) => {
     if (removed.length === 0) return false
-    if (offset < (removed[at]?.from ?? 0)) at = firstEndingBehind(removed, offset)
+    if (offset < last) at = firstEndingBehind(removed, offset)
+    last = offset
     while (at < removed.length && (removed[at]?.to ?? 0) <= offset) at++
     const range = removed[at]
     return range !== undefined && range.from <= offset && offset < range.to

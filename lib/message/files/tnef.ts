@@ -76,6 +76,7 @@ export const readTnef: FileReader = (file: OpenFile, budget: ReadBudget): FileRe
 function readAttributes(mail: Winmail, bytes: Buffer): void {
   const { context, where } = mail
   let at = HEADER
+  if (bytes.subarray(at).every((byte) => byte === 0)) addProblem(context, where, 'the file ends too early')
   while (at < bytes.length) {
     if (context.budget.timeUp()) {
       addProblem(context, where, 'the time for reading was up')
