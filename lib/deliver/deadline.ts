@@ -42,14 +42,21 @@ export function nextStep(record: RecipientRecord, now: number, settings: Deadlin
   if (left <= 0) {
     return { step: 'report', failure: isTlsFailure(failure) ? asFinal(failure) : expired(failure) }
   }
-  // The last try comes exactly at the deadline, so that the report rests on what was true then.
-  return { step: 'retry', at: now + Math.min(wait(record.attempts, settings), left) }
+  // The last try comes exactly at the deadline, so that the report rests on what was true then; and one comes when the
+  // sender is to be told of the delay, so that the notice does not wait for a long pause to end.
+  return { step: 'retry', at: now + Math.min(wait(record.attempts, settings), left, noticeIn(record, now, settings)) }
 }
 
 /** Is it time for the one notice that a mail is delayed? Never when its report is due. */
 export function delayNoticeDue(record: RecipientRecord, now: number, settings: DeadlineSettings): boolean {
   if (record.state !== 'pending' || record.delayNoticeSent || record.attempts === 0) return false
   return age(record, now, settings) >= settings.ndr.delayNoticeAfter && nextStep(record, now, settings).step === 'retry'
+}
+
+/** Milliseconds until the notice is due; endless when its time has come already. */
+function noticeIn(record: RecipientRecord, now: number, settings: DeadlineSettings): number {
+  const left = settings.ndr.delayNoticeAfter - age(record, now, settings)
+  return left > 0 ? left : Infinity
 }
 
 /**

@@ -79,11 +79,11 @@ function play(
 }
 
 describe('deliver: deadlines', () => {
-  it('24 hours of a server that is away: 1, 2, 5, 10, 20, 30 min, then every 30, the last exactly at 23 h', () => {
+  it('24 hours of a server that is away: 1, 2, 5, 10, 20, 30 min, then every 30, one at 2 h and the last exactly at 23 h', () => {
     const { attempts, reportedAt, failure: final } = play(() => away)
     assert.deepEqual(
       attempts.slice(0, 9).map((time) => time / MINUTE),
-      [0, 1, 3, 8, 18, 38, 68, 98, 128],
+      [0, 1, 3, 8, 18, 38, 68, 98, 120],
     )
     assert.equal(reportedAt, 23 * HOUR)
     assert.equal(attempts.at(-1), 23 * HOUR)
@@ -113,7 +113,7 @@ describe('deliver: deadlines', () => {
     {
       name: 'away for 10 h, then no TLS: 4 h from the first',
       meet: (t) => (t < 10 * HOUR ? away : noTls),
-      at: 10 * HOUR + 8 * MINUTE + 4 * HOUR,
+      at: 10 * HOUR + 4 * HOUR,
       resultType: 'starttls-not-supported',
       code: '5.7.4',
     },
@@ -134,7 +134,7 @@ describe('deliver: deadlines', () => {
     {
       name: 'no TLS, with one greylisting in between: the row starts again',
       meet: (t) => (t >= 2 * HOUR && t < 2 * HOUR + 10 * MINUTE ? greylisted : noTls),
-      at: 2 * HOUR + 38 * MINUTE + 4 * HOUR,
+      at: 2 * HOUR + 30 * MINUTE + 4 * HOUR,
       resultType: 'starttls-not-supported',
       code: '5.7.4',
     },
@@ -182,6 +182,14 @@ describe('deliver: deadlines', () => {
     assert.equal(delayNoticeDue({ ...tried, delayNoticeSent: true }, START + 3 * HOUR, settings), false)
     assert.equal(delayNoticeDue(tried, START + 23 * HOUR, settings), false)
     assert.equal(delayNoticeDue({ ...tried, state: 'delivered' }, START + 3 * HOUR, settings), false)
+  })
+
+  it('however long the waits are, one attempt comes when the notice is due', () => {
+    const patient = { ...settings, delivery: { retry: [12 * HOUR] } }
+    const tried = recordAttempt(fresh, outcome(away), [], START)
+    assert.deepEqual(nextStep(tried, START, patient), { step: 'retry', at: START + 2 * HOUR })
+    const again = recordAttempt(tried, outcome(away), [], START + 2 * HOUR)
+    assert.deepEqual(nextStep(again, START + 2 * HOUR, patient), { step: 'retry', at: START + 14 * HOUR })
   })
 
   it('final states are never left again, history is bounded', () => {
