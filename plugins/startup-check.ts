@@ -42,6 +42,10 @@ export function checkHaraka(haraka: HarakaModules): string[] {
     if (globals[name] !== undefined && globals[name] !== value)
       problems.push(`Haraka's constant ${name} is not ${value}`)
   }
+  const { delivery_queue: due, temp_fail_queue: waiting, _add_hmail: take } = haraka.queue
+  if (!Array.isArray(due.tasks) || typeof waiting.add !== 'function' || typeof take !== 'function') {
+    problems.push('outbound/queue is not as in Haraka 3.3: which mails wait could not be seen')
+  }
   const own = Object.getOwnPropertyNames(haraka.HMailItem.prototype)
   for (const name of TAKEN_METHODS) {
     if (!own.includes(name) || typeof haraka.HMailItem.prototype[name] !== 'function') {

@@ -1,6 +1,7 @@
 /** `secure-mail queue` on a real gateway: seen, called and ended over the control socket. */
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import { reportFor, readReports } from './reports'
 import { accepted, arrivals, letter, queueFiles, withSetting, type Letter } from './support-mail'
@@ -215,6 +216,35 @@ for (const nodes of [0, 2]) {
       const sent = gateway.events('report-sent').find((event) => JSON.stringify(event).includes(caseId))
       assert.ok(Date.parse(String(order['@timestamp'])) <= Date.parse(String(sent?.['@timestamp'])))
     })
+
+    if (nodes === 0) {
+      it('a mail under delivery is left alone: seen, not called, not ended; ended when the attempt is over', async () => {
+        const sockets = new Set<net.Socket>()
+        const tarpit = net.createServer((socket) => sockets.add(socket))
+        await new Promise<void>((resolve) => tarpit.listen(world.port, HOSTS['mx.gone.test'], resolve))
+        let mail: QueueMail
+        try {
+          const slow = await accepted(gateway, letter(['bo@gone.test']))
+          await until('the server holds a connection', () => sockets.size > 0, { limit: 20_000 })
+          const [found] = (await list('--domain', 'gone.test')).mails
+          assert.ok(found)
+          mail = found
+          assert.deepEqual([mail.state, mail.nextTryAt, mail.sender], ['delivering', null, slow.from])
+          const called = await command<RetryResult>('queue-retry.schema.json', 'retry', 'gone.test')
+          assert.deepEqual([called.started, called.delivering], [0, 1])
+          const refused = await command<BounceResult>('queue-bounce.schema.json', 'bounce', mail.queueId, '--yes')
+          assert.deepEqual([refused.exitCode, refused.mails[0]?.result], [1, 'delivering'])
+          assert.equal((await list('--domain', 'gone.test')).total.mails, 1)
+        } finally {
+          tarpit.close()
+          for (const socket of sockets) socket.destroy()
+        }
+        // the order waits for the end of the attempt
+        const ended = await command<BounceResult>('queue-bounce.schema.json', 'bounce', mail.queueId, '--yes')
+        assert.deepEqual([ended.exitCode, ended.mails[0]?.result], [0, 'ended'])
+        assert.equal((await list('--domain', 'gone.test')).total.mails, 0)
+      })
+    }
 
     it('files that nobody tries are told of, with what to do', async () => {
       const dir = path.join(gateway.dir, 'queue')
