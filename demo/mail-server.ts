@@ -91,6 +91,8 @@ export interface MailServer {
   readonly commands: readonly SeenCommand[]
   /** Connections accepted so far. */
   connections(): number
+  /** The greatest number of connections that were open at one moment. */
+  mostAtOnce(): number
   /** SNI of each handshake that was begun; '' = none sent. */
   readonly servernames: readonly string[]
   stop(): Promise<void>
@@ -103,11 +105,13 @@ export async function startMailServer(options: MailServerOptions): Promise<MailS
   const servernames: string[] = []
   const sockets = new Set<net.Socket>()
   let count = 0
+  let most = 0
   const secureContext = options.certificate
     ? tls.createSecureContext({ key: options.certificate.key, cert: options.certificate.cert, ...options.tls })
     : undefined
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
+    most = Math.max(most, sockets.size)
     socket.on('close', () => sockets.delete(socket))
     const connection = ++count
     converse(socket, {
@@ -134,6 +138,7 @@ export async function startMailServer(options: MailServerOptions): Promise<MailS
     commands,
     servernames,
     connections: () => count,
+    mostAtOnce: () => most,
     async stop() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
-import { accepted, arrivals, dueNow, letter, placesOf, post, type Letter } from './support-mail'
+import { accepted, arrivals, dueNow, letter, placesOf, post, somewhere, type Letter } from './support-mail'
 import { fileOf } from './support-queue-file'
 import { HOSTS, startWorld, type World } from './world'
 import { assertNothingInClear, clearTextDeliveries } from '../internet/capture'
 import { startGateway, prepareGateway, type Gateway } from '../internet/gateway'
 import { keeper } from '../internet/keeper'
 import { requirePackages } from '../internet/packages'
+import { policyText, sendPolicy, startPolicyHosts } from '../internet/policy-hosts'
+import { startRedisProxy } from '../store/redis-proxy'
 import { startRedis, stopRedisServers, type RedisServer } from '../store/redis-server'
 import { removeTempDirs } from '../store/temp'
 import { startMailServer, type Faults, type MailServer } from '../../demo/mail-server'
@@ -17,7 +19,7 @@ import { until } from '../../demo/processes'
 const SCRIPTED = 'gone.test'
 const MX = 'mx.gone.test'
 
-const store = (redis: RedisServer, more = '') => `[store]\nengine=redis\nredis_url=${redis.url}${more}\n`
+const store = (redis: Pick<RedisServer, 'url'>, more = '') => `[store]\nengine=redis\nredis_url=${redis.url}${more}\n`
 /** Deadlines that no pause of a test exceeds. */
 const patient = (settings: string) =>
   settings.replace(/^(tls_failure_after|undeliverable_after|delay_notice_after)=.*/gm, '$1=10m')
@@ -100,43 +102,52 @@ describe('two gateways, one Redis', function () {
     assert.doesNotMatch(two.log(), /forged|other-mail/)
   })
 
-  for (const nodes of [0, 2]) {
-    it(`Redis is killed while mail is on its way: nothing lost, nothing twice, all goes on by itself, nodes=${nodes}`, async () => {
-      const redis = await startRedis()
-      const gateway = await keep(startGateway({ nodes, settings: patient(world.settings(store(redis))) }))
-      const slow = await script({ rcpt: picky, final: { fault: 'slow', milliseconds: 3_000 } })
-      const [served, busy] = [`served@${SCRIPTED}`, `4xx-busy@${SCRIPTED}`]
-      const underWay = await accepted(gateway, letter([served, busy]))
-      await until('the server has the mail', () => copies(slow, underWay, served) === 1)
-      await redis.kill9()
-
-      const meanwhile: Letter[] = []
-      for (let n = 0; n < 6; n++) {
-        meanwhile.push(await accepted(gateway, letter([`m${n}@good.test`, `m${n}@two.test`, `m${n}@notls.test`])))
-      }
-      await until('the outcome could not be recorded', () => /store: .*the server is away/.test(gateway.log()), {
-        limit: 20_000,
-      })
-      await new Promise((resolve) => setTimeout(resolve, 3_000))
-      for (const mail of meanwhile) {
-        for (const to of mail.to) assert.deepEqual(placesOf(world, gateway, mail, to), ['queued'], `${to} waits`)
-      }
-      assert.equal(copies(slow, underWay, served), 1, 'memory knows who was served')
-
-      await redis.start()
-      gateway.write('secure-mail.ini', world.settings(store(redis)))
-      await script({})
-      await settled(gateway, 100_000)
-      assert.equal(copies(slow, underWay, served) + copies(server ?? slow, underWay, served), 1)
-      assert.equal(copies(server ?? slow, underWay, busy), 1)
-      for (const [n, mail] of meanwhile.entries()) {
-        assert.deepEqual(placesOf(world, gateway, mail, `m${n}@good.test`), ['delivered'])
-        assert.deepEqual(placesOf(world, gateway, mail, `m${n}@two.test`), ['delivered'])
-        assert.deepEqual(placesOf(world, gateway, mail, `m${n}@notls.test`), ['reported'])
-      }
-      assert.doesNotMatch(gateway.log(), /killed by signal|exited with error code|uncaughtException|unhandledRejection/)
-    })
-  }
+  it('Redis is killed while mail is on its way, nodes=0 and nodes=2: nothing lost, nothing twice, all goes on by itself', async () => {
+    const slow = await script({ rcpt: picky, final: { fault: 'slow', milliseconds: 3_000 } })
+    const all = await Promise.all(
+      [0, 2].map(async (nodes) => {
+        const redis = await startRedis()
+        const gateway = await keep(startGateway({ nodes, settings: patient(world.settings(store(redis))) }))
+        const [served, busy] = [`served${nodes}@${SCRIPTED}`, `4xx-busy${nodes}@${SCRIPTED}`]
+        const underWay = await accepted(gateway, letter([served, busy]))
+        await until('the server has the mail', () => copies(slow, underWay, served) === 1)
+        await redis.kill9()
+        const meanwhile: Letter[] = []
+        for (let n = 0; n < 3; n++) {
+          meanwhile.push(await accepted(gateway, letter([`m${n}@good.test`, `m${n}@two.test`, `m${n}@notls.test`])))
+        }
+        await until('the outcome could not be recorded', () => /store: .*the server is away/.test(gateway.log()), {
+          limit: 20_000,
+        })
+        await new Promise((resolve) => setTimeout(resolve, 3_000))
+        for (const mail of meanwhile) {
+          for (const to of mail.to) assert.deepEqual(placesOf(world, gateway, mail, to), ['queued'], `${to} waits`)
+        }
+        assert.equal(copies(slow, underWay, served), 1, 'memory knows who was served')
+        return { redis, gateway, served, busy, underWay, meanwhile }
+      }),
+    )
+    const good = await script({})
+    await Promise.all(
+      all.map(async ({ redis, gateway, served, busy, underWay, meanwhile }) => {
+        await redis.start()
+        gateway.write('secure-mail.ini', world.settings(store(redis)))
+        await settled(gateway)
+        assert.equal(copies(slow, underWay, served) + copies(good, underWay, served), 1)
+        assert.equal(copies(good, underWay, busy), 1)
+        await somewhere(world, gateway, meanwhile)
+        for (const [n, mail] of meanwhile.entries()) {
+          assert.deepEqual(placesOf(world, gateway, mail, `m${n}@good.test`), ['delivered'])
+          assert.deepEqual(placesOf(world, gateway, mail, `m${n}@two.test`), ['delivered'])
+          assert.deepEqual(placesOf(world, gateway, mail, `m${n}@notls.test`), ['reported'])
+        }
+        assert.doesNotMatch(
+          gateway.log(),
+          /killed by signal|exited with error code|uncaughtException|unhandledRejection/,
+        )
+      }),
+    )
+  })
 
   it('an outcome that could not be recorded is recorded later, for whoever has the queue then', async () => {
     const redis = await startRedis()
@@ -164,40 +175,109 @@ describe('two gateways, one Redis', function () {
     assert.equal(copies(good, mail, busy), 1)
   })
 
-  for (const nodes of [0, 2]) {
-    it(`Redis is away at the start: 451, what is queued waits, and all goes on when it comes, nodes=${nodes}`, async () => {
+  it('Redis is away at the start, nodes=0 and nodes=2: 451, what is queued waits, and all goes on when it comes', async () => {
+    const begin = async (nodes: number) => {
       const redis = await startRedis()
+      const settings = world.settings(store(redis))
       const gateway = await keep(
-        startGateway({
-          nodes,
-          settings: patient(world.settings(store(redis))).replace('[delivery]', '[delivery]\npaused=true'),
-        }),
+        startGateway({ nodes, settings: patient(settings).replace('[delivery]', '[delivery]\npaused=true') }),
       )
       const waiting = await accepted(gateway, letter(['w@good.test', 'w@notls.test']))
       await gateway.kill9()
       await redis.kill9()
-      gateway.write('secure-mail.ini', world.settings(store(redis)))
+      gateway.write('secure-mail.ini', settings)
       dueNow(gateway)
       await gateway.start()
-      // longer than Haraka's start is held up for it
-      for (let n = 0; n < 4; n++) {
+      // each is answered after some seconds: with the start longer than Haraka's start is held up for it
+      for (let n = 0; n < 2; n++) {
         const { reply, transcript } = await post(gateway, letter(['x@good.test']))
         assert.match(reply, /^451 4\.3\.2 /, transcript)
-        await new Promise((resolve) => setTimeout(resolve, 3_000))
       }
       assert.deepEqual(placesOf(world, gateway, waiting, 'w@good.test'), ['queued'])
       assert.match(gateway.log(), /store: unix:.*: the server is away: .*(ECONNREFUSED|ENOENT)/)
       assert.equal(gateway.log().match(/the server is away/g)?.length, Math.max(1, nodes), 'said once a minute')
       await redis.start()
-      await until('it takes mail', async () => (await post(gateway, letter(['x@good.test']))).reply.startsWith('250'), {
-        limit: 20_000,
-        every: 500,
-      })
-      await settled(gateway, 90_000)
+      const taken = async () => (await post(gateway, letter(['x@good.test']))).reply.startsWith('250')
+      await until('it takes mail', taken, { limit: 20_000 })
+      await settled(gateway)
+      await somewhere(world, gateway, [waiting])
       assert.deepEqual(placesOf(world, gateway, waiting, 'w@good.test'), ['delivered'])
       assert.deepEqual(placesOf(world, gateway, waiting, 'w@notls.test'), ['reported'])
+    }
+    await Promise.all([0, 2].map(begin))
+  })
+
+  it('together have no more connections to a destination than allowed, also over a slow way to Redis', async () => {
+    const LIMIT = 3
+    const redis = await startRedis()
+    const proxy = await keep(startRedisProxy(redis, 150))
+    const limited = patient(world.settings(store(proxy))).replace(
+      '[delivery]',
+      `[delivery]\nconnections_per_destination=${LIMIT}`,
+    )
+    const gateways = await Promise.all(
+      [0, 2].map((nodes) =>
+        keep(startGateway({ nodes, settings: limited.replace('[delivery]', '[delivery]\npaused=true') })),
+      ),
+    )
+    const busy = await script({ data: { fault: 'slow', milliseconds: 300 } })
+    const letters = await Promise.all(
+      gateways.map(async (gateway, g) => {
+        const mails: Letter[] = []
+        for (let n = 0; n < 6; n++) mails.push(await accepted(gateway, letter([`g${g}n${n}@${SCRIPTED}`])))
+        return mails
+      }),
+    )
+    for (const gateway of gateways) gateway.write('secure-mail.ini', limited)
+    // it becomes slower still, and goes away for a while, with mail on its way
+    await until('some are served', () => busy.mails.length >= 3)
+    proxy.delay = 500
+    await until('more are served', () => busy.mails.length >= 6)
+    await redis.kill9()
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await redis.start()
+    proxy.delay = 20
+    for (const gateway of gateways) await settled(gateway)
+    for (const mail of letters.flat()) assert.equal(copies(busy, mail, mail.to[0] ?? ''), 1)
+    assert.ok(busy.mostAtOnce() <= LIMIT, `${busy.mostAtOnce()} connections at once`)
+    assert.ok(busy.mostAtOnce() >= 2)
+  })
+
+  it('the MTA-STS policy that one has fetched holds for the other, though nobody can be asked any more', async () => {
+    const POLICY_HOST = '127.0.0.71'
+    const hosts = await startPolicyHosts({
+      ca: world.ca,
+      address: POLICY_HOST,
+      domains: [SCRIPTED],
+      answer: (_domain, response) => sendPolicy(response, policyText('enforce', MX)),
     })
-  }
+    try {
+      await world.dns.setRecords(SCRIPTED, [
+        '@ MX 10 mx',
+        `mx A ${HOSTS[MX]}`,
+        '_mta-sts TXT "v=STSv1; id=one;"',
+        `mta-sts A ${POLICY_HOST}`,
+      ])
+      const redis = await startRedis()
+      const options = {
+        settings: patient(world.settings(store(redis))),
+        env: { SECURE_MAIL_STS_PORT: String(hosts.port) },
+      }
+      const [one, two] = await Promise.all([keep(startGateway(options)), keep(startGateway({ ...options, nodes: 2 }))])
+      const there = await script({})
+      await accepted(one, letter([`first@${SCRIPTED}`]))
+      await settled(one)
+      assert.equal(hosts.asked.length, 1)
+      await hosts.stop()
+      await accepted(two, letter([`second@${SCRIPTED}`]))
+      await settled(two)
+      assert.equal(there.mails.length, 2)
+      assert.match(JSON.stringify(two.events('policy-resolved')), /"mta-sts"/)
+    } finally {
+      await hosts.stop().catch(() => undefined)
+      await world.dns.setRecords(SCRIPTED, ['@ MX 10 mx', `mx A ${HOSTS[MX]}`])
+    }
+  })
 
   it('a wrong password: nothing starts, and the reason is said', async () => {
     const redis = await startRedis({ args: ['--requirepass', 'secret'] })

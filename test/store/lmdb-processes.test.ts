@@ -82,6 +82,70 @@ describe('store: lmdb between processes', function () {
     })
   }
 
+  it('kill -9 of several in the middle of their batches, while others write and sweep: nothing torn, nothing lost', async () => {
+    const path = tempDir()
+    const here = await openHere(path)
+    const names = ['a', 'b', 'c', 'd']
+    const peers = await Promise.all(names.map(() => startPeer(path)))
+    for (const [n, peer] of peers.entries()) peer.tell({ do: 'batch for ever', name: names[n] ?? '' })
+    for (const [n, peer] of peers.entries()) {
+      while (peer.acked.length < 120 * (n + 1)) await peer.hear(({ acked }) => acked !== undefined)
+      // the last one is still at work while the others are gone
+      await peer.kill()
+      await here.sweep()
+      await here.update<number>(['here'], (old = 0) => old + 1)
+    }
+    await wait(10)
+    await here.close()
+    const reopened = await openHere(path)
+    for (const store of [reopened, await openHere(path)]) {
+      assert.equal(await store.get(['here']), names.length)
+      for (const [p, name] of names.entries()) {
+        let done = 0
+        for (let writer = 0; writer < 8; writer++) {
+          const acked = peers[p]?.acked.filter(([one]) => one === writer).length ?? 0
+          const steps = (await store.get<number>(['steps', name, writer])) ?? 0
+          // what was committed, and died before it could be told
+          assert.ok(steps === acked || steps === acked + 1, `${name}${writer}: ${steps} steps, ${acked} acknowledged`)
+          const value = await store.get<{ n: number; text: string; again: string }>(['batch', name, writer])
+          const { n = 0, text = '', again = '' } = value ?? {}
+          assert.ok(n === acked || n === acked + 1, `${name}${writer}: ${n} of ${acked}`)
+          assert.equal(text, `${n}`.repeat(1 + (n % 700)))
+          assert.equal(again, text)
+          done += steps
+        }
+        const counted = (await store.get<number>(['counted', name])) ?? 0
+        assert.ok(counted <= done + 8, `${counted} counted of ${done}`)
+      }
+      await store.sweep()
+      assert.deepEqual(await store.list(['short']), [])
+      // every entry can be read: none is torn
+      assert.ok((await store.list([])).length > 0)
+    }
+  })
+
+  it('counts of several processes that are killed: at most the last second of each is missing', async () => {
+    const path = tempDir()
+    const here = await openHere(path)
+    const peers = await Promise.all([startPeer(path), startPeer(path)])
+    for (const [n, peer] of peers.entries()) peer.tell({ do: 'batch for ever', name: `p${n}` })
+    const seen = [0, 0]
+    for (let n = 0; n < 2; n++) {
+      while (seen[n] === 0) {
+        await wait(50)
+        seen[n] = (await here.get<number>(['counted', `p${n}`])) ?? 0
+      }
+      await peers[n]?.kill()
+      const counted = (await here.get<number>(['counted', `p${n}`])) ?? 0
+      assert.ok(counted >= (seen[n] ?? 0), 'what was written stays')
+      assert.ok(counted <= (peers[n]?.acked.length ?? 0) + 8, 'and nothing is counted twice')
+    }
+    here.increment(['counted', 'p0'], 1000)
+    const before = (await here.get<number>(['counted', 'p0'])) ?? 0
+    await here.close()
+    assert.equal(await (await openHere(path)).get(['counted', 'p0']), before + 1000)
+  })
+
   it('a full disk rejects in plain words, loses nothing, and writing works again when there is room', async function () {
     if (process.platform !== 'linux') this.skip()
     const path = tempDir()

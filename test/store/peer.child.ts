@@ -23,6 +23,9 @@ async function obey(store: Store, order: Order): Promise<unknown> {
     case 'write for ever':
       await Promise.all(Array.from({ length: 8 }, (_, writer) => writeForEver(store, writer)))
       return undefined
+    case 'batch for ever':
+      await Promise.all(Array.from({ length: 8 }, (_, writer) => batchForEver(store, order.name, writer)))
+      return undefined
     case 'hold the lock':
       return holdLock()
   }
@@ -32,6 +35,20 @@ async function obey(store: Store, order: Order): Promise<unknown> {
 async function writeForEver(store: Store, writer: number): Promise<void> {
   for (let n = 0; ; n++) {
     await store.put(['record', writer, n], { writer, n, text: 'y'.repeat(n % 3000) })
+    send({ acked: [writer, n] })
+  }
+}
+
+/** Each step is named to the parent after the store has acknowledged all of it. */
+async function batchForEver(store: Store, name: string, writer: number): Promise<void> {
+  for (let n = 1; ; n++) {
+    store.increment(['counted', name])
+    const text = `${n}`.repeat(1 + (n % 700))
+    await Promise.all([
+      store.put(['batch', name, writer], { n, text, again: text }),
+      store.update<number>(['steps', name, writer], (old = 0) => old + 1),
+      store.put(['short', name, writer, n], n, { ttl: 1 }),
+    ])
     send({ acked: [writer, n] })
   }
 }

@@ -10,6 +10,8 @@ export type Order = { id: number } & (
   | { do: 'secret'; name: string }
   | { do: 'count'; key: StoreKey; times: number }
   | { do: 'write for ever' }
+  /** Many writers at once, so that every transaction holds several changes, counts among them. */
+  | { do: 'batch for ever'; name: string }
   | { do: 'hold the lock' }
 )
 type Command<T = Order> = T extends Order ? Omit<T, 'id'> : never

@@ -9,6 +9,8 @@ import { tempDir } from './temp'
 
 export interface RedisServer {
   readonly url: string
+  /** The path of its socket. */
+  readonly socket: string
   readonly dir: string
   /** Start (again), with the data of before where it was written. */
   start(): Promise<void>
@@ -49,6 +51,7 @@ export async function startRedis(options: { args?: readonly string[]; port?: num
   }
   const server: RedisServer = {
     url,
+    socket,
     dir,
     kill9,
     connect,
