@@ -4,84 +4,9 @@ import { decide } from '../../lib/policy/decide'
 import { requirementDigest } from '../../lib/policy/digest'
 import { forHost } from '../../lib/policy/for-host'
 import { compareStrength } from '../../lib/policy/strength'
-import {
-  LEVELS,
-  type HostInputs,
-  type MapRow,
-  type MtaStsState,
-  type PolicyInputs,
-  type Requirement,
-  type Route,
-  type TlsaState,
-} from '../../lib/policy/types'
-import { inputs, mapOf, row, STS, TLSA } from './fixtures'
-
-const version = fc.constantFrom('TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3')
-const level = fc.constantFrom(...LEVELS)
-const names = fc.subarray(['a.example', '.b.example', 'c.example'])
-
-const anyRow: fc.Arbitrary<MapRow> = fc
-  .record({
-    level,
-    match: names,
-    override: fc.constantFrom('never', 'allow'),
-    overridePublished: fc.boolean(),
-    minVersion: fc.option(version, { nil: undefined }),
-    ca: fc.option(fc.constantFrom('ca.pem'), { nil: undefined }),
-    servername: fc.option(fc.constantFrom('s.example'), { nil: undefined }),
-  })
-  .map(({ minVersion, ca, servername, ...rest }) =>
-    row({
-      ...rest,
-      ...(minVersion === undefined ? {} : { minVersion }),
-      ...(ca === undefined ? {} : { ca }),
-      ...(servername === undefined ? {} : { servername }),
-    }),
-  )
-
-const anyInputs: fc.Arbitrary<PolicyInputs> = fc.record({
-  recipient: fc.constantFrom('a@example.org', 'a@own.example', 'a@x.own.example', '', '@', 'no-at-sign'),
-  route: fc.constantFrom<Route[]>(
-    { kind: 'mx' },
-    { kind: 'static', host: 'relay.example' },
-    { kind: 'static', host: '' },
-    { kind: 'local' },
-  ),
-  map: fc.option(anyRow, { nil: undefined }).map(mapOf),
-  defaultLevel: level,
-  minVersion: version,
-  internalDomains: fc.subarray(['own.example', '.own.example']),
-  mode: fc.constantFrom('enforce', 'monitor'),
-  overrideMode: fc.constantFrom('opportunistic', 'plaintext'),
-  grant: fc.constantFrom(null, { by: 'subject-tag' }, { by: 'tls-required-no' }),
-  requiretls: fc.boolean(),
-  nullSender: fc.boolean(),
-  mtaSts: fc.constantFrom<MtaStsState[]>(
-    { state: 'absent' },
-    STS,
-    { ...STS, mode: 'testing' },
-    { ...STS, mode: 'none' },
-    { state: 'error', resultType: 'sts-policy-invalid', detail: '' },
-  ),
-  dane: fc.boolean(),
-  kind: fc.constantFrom('mail', 'report', 'tlsrpt'),
-  now: fc.nat(),
-})
-
-const anyHost: fc.Arbitrary<HostInputs> = fc.record({
-  host: fc.constantFrom('mx1.example.org', 'evil.example', '192.0.2.1'),
-  domain: fc.constant('example.org'),
-  mxSecure: fc.boolean(),
-  addressSecure: fc.boolean(),
-  tlsa: fc.constantFrom<TlsaState[]>(
-    { state: 'absent' },
-    { state: 'insecure' },
-    { state: 'unusable' },
-    { state: 'error', detail: '' },
-    { state: 'usable', records: [TLSA], base: 'mx1.example.org' },
-    { state: 'usable', records: [], base: 'mx1.example.org' },
-  ),
-})
+import type { PolicyInputs, Requirement } from '../../lib/policy/types'
+import { anyHost, anyInputs, anyRow, isException } from './arbitraries'
+import { inputs, mapOf } from './fixtures'
 
 const runs = { numRuns: 2000 }
 
@@ -94,8 +19,6 @@ function notBelow(got: Requirement, floor: Requirement): void {
   const comparison = compareStrength(got, floor)
   assert.ok(comparison === 'equal' || comparison === 'stronger', `${comparison}: ${got.reason} against ${floor.reason}`)
 }
-
-const isException = (given: PolicyInputs) => given.kind === 'tlsrpt' || given.route.kind === 'local'
 
 describe('policy: properties', () => {
   it('never below the map row, unless a grant was there and the row allows it; also in monitor mode', () => {

@@ -1,0 +1,154 @@
+/** Two promises over everything that can be asked, from the queue file to the connection. */
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import type { Socket } from 'node:net'
+import fc from 'fast-check'
+import { createChannel } from '../../lib/deliver/channel'
+import { createContexts } from '../../lib/deliver/contexts'
+import { createPool } from '../../lib/deliver/pool'
+import { connectionKey } from '../../lib/deliver/pool-key'
+import type { Target } from '../../lib/deliver/route'
+import { continueSession, type Session, type SessionDeps } from '../../lib/deliver/session'
+import { decide } from '../../lib/policy/decide'
+import { forHost } from '../../lib/policy/for-host'
+import { compareStrength } from '../../lib/policy/strength'
+import type { HostRequirement, PolicyInputs, Requirement } from '../../lib/policy/types'
+import { checkSeal, sealNotes } from '../../lib/store/seal'
+import { settings } from '../deliver/support/world'
+import { anyHost, anyInputs, isException } from '../policy/arbitraries'
+import { changedAt, placesIn, unsealed } from '../store/notes-arbitrary'
+
+const KEY = Buffer.alloc(32, 7)
+const VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
+const TLS = ['none', 'may', 'must']
+
+/** Map and default alone: nobody asked for anything, nothing is published. */
+const floorOf = (given: PolicyInputs): Requirement =>
+  decide({ ...given, mode: 'enforce', grant: null, requiretls: false, mtaSts: { state: 'absent' }, dane: false })
+
+/** Does a connection that shows what `less` asks for perhaps not show what `more` asks for? */
+function asksMore(more: HostRequirement, less: HostRequirement): boolean {
+  if (!more.usable) return true
+  if (TLS.indexOf(more.tls) > TLS.indexOf(less.tls)) return true
+  if (more.requiretls && !less.requiretls) return true
+  if (more.tls === 'none') return false
+  if (VERSIONS.indexOf(more.minVersion) > VERSIONS.indexOf(less.minVersion)) return true
+  if (more.auth === 'none') return false
+  const proof = ({ auth, sni, refNames, fingerprints, tlsa, ca }: HostRequirement) =>
+    JSON.stringify([auth, sni, refNames, fingerprints, tlsa, ca])
+  return proof(more) !== proof(less)
+}
+
+describe('rules: properties', function () {
+  this.timeout(30_000)
+
+  it('nothing weakens what map and default ask for, but a grant that stands sealed in this very mail’s record', () => {
+    const tampering = fc.option(fc.record({ place: fc.nat(), to: fc.jsonValue() }), { nil: undefined })
+    let weakened = 0
+    fc.assert(
+      fc.property(anyInputs, anyHost, unsealed, tampering, (given, at, notes, change) => {
+        if (isException(given) || given.mode === 'monitor') return
+        const sealed = sealNotes(notes, KEY)
+        const places = placesIn(sealed)
+        const found: unknown =
+          change === undefined ? sealed : changedAt(sealed, places[change.place % places.length] ?? [], change.to)
+        const { mailId, sender, recipients, digest } = notes
+        const check = checkSeal(found, KEY, { mailId, sender, recipients, digest })
+        const grant = check.ok ? check.notes.grant : null
+
+        const asked: PolicyInputs = { ...given, kind: 'mail', grant }
+        const [got, floor] = [decide(asked), floorOf(asked)]
+        const comparison = compareStrength(got, floor)
+        if (comparison === 'weaker' || comparison === 'incomparable') {
+          weakened += 1
+          assert.deepEqual(JSON.parse(JSON.stringify(found)), JSON.parse(JSON.stringify(sealed)))
+          assert.notEqual(notes.grant, null)
+          assert.equal(got.source, 'override')
+          assert.equal(asked.map.find(asked.recipient, undefined, asked.now)?.override ?? 'allow', 'allow')
+          return
+        }
+        // and so for each host: it is asked for as much, or not used
+        const [need, least] = [forHost(got, at), forHost(floor, at)]
+        if (!need.usable) return
+        assert.ok(least.usable, `${need.why}; ${least.why}`)
+        assert.ok(TLS.indexOf(need.tls) >= TLS.indexOf(least.tls), need.why)
+        assert.ok(need.auth !== 'none' || least.auth === 'none', need.why)
+      }),
+      { numRuns: 3_000 },
+    )
+    assert.ok(weakened > 0, 'grants were among the cases')
+  })
+
+  it('a connection that is open never serves a stricter requirement than the one that made it', async () => {
+    const current = settings()
+    const deps: SessionDeps = {
+      settings: current,
+      heloName: 'h.test',
+      contexts: createContexts({ now: () => 0 }),
+      clock: { now: () => 0 },
+      signal: new AbortController().signal,
+      part: () => undefined,
+    }
+    const targets = fc
+      .tuple(anyInputs, anyHost, fc.constantFrom('192.0.2.1', '192.0.2.2'))
+      .map(([given, at, address]): Target => {
+        const need = forHost(decide(given), at)
+        return { host: at.host, address, port: 25, lmtp: false, need }
+      })
+      .filter(({ need }) => need.usable)
+    let served = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ open: fc.boolean(), target: targets }), { maxLength: 30 }),
+        async (steps) => {
+          const pool = createPool(
+            () => ({ idle: 1_000, messages: 100 }),
+            () => 0,
+          )
+          for (const { open, target } of steps) {
+            // a server without TLS, or with it, as the requirement lets it be
+            const tls = target.need.tls === 'must' || (open && target.need.tls === 'may')
+            if (open) {
+              pool.give(sessionOf(target, tls, deps), 'dest.test')
+              continue
+            }
+            const taken = pool.take(connectionKey(target, deps.heloName), deps.signal)
+            const session = taken === undefined ? null : continueSession(taken, target, deps)
+            taken?.channel.socket.destroy()
+            if (taken === undefined || session === null) continue
+            served += 1
+            assert.equal(
+              asksMore(target.need, taken.target.need),
+              false,
+              `${target.need.why}; ${taken.target.need.why}`,
+            )
+            if (target.need.tls === 'must') assert.notEqual(session.tls, null)
+          }
+          for (const { target } of steps) pool.drop(connectionKey(target, deps.heloName))
+          await pool.close()
+        },
+      ),
+      { numRuns: 300 },
+    )
+    assert.ok(served > 0, 'connections were used again')
+  })
+})
+
+function sessionOf(target: Target, tls: boolean, deps: SessionDeps): Session {
+  const socket = Object.assign(new PassThrough(), { ref: () => socket, unref: () => socket }) as unknown as Socket
+  return {
+    target,
+    channel: createChannel(socket, new AbortController().signal),
+    capabilities: new Map(),
+    tls: tls ? { version: 'TLSv1.3', cipher: 'x', verified: target.need.auth !== 'none', resumed: false } : null,
+    presented: null,
+    authenticated: false,
+    use: {
+      key: connectionKey(target, deps.heloName),
+      settings: deps.settings,
+      openedAt: 0,
+      served: 1,
+      unfinished: false,
+    },
+  }
+}
