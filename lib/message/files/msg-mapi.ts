@@ -42,7 +42,7 @@ const ATTACH_DATA = 0x3701
 const ATTACH_METHOD = 0x3705
 const ATTACH_CONTENT_ID = 0x3712
 /** Long name, name, display name (MS-OXCMSG section 2.2.2). */
-const ATTACH_NAMES = [0x3707, 0x3704, 0x3001]
+export const ATTACH_NAMES = [0x3707, 0x3704, 0x3001]
 const ATTACH_MIME = 0x370e
 const ATTACH_RENDERING = 0x3709
 /** MS-OXCMSG section 2.2.1.13. */

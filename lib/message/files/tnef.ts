@@ -2,6 +2,7 @@
 import { decodeCodePage } from './ole-codepage'
 import { addEmbedded, addProblem, addRaw, addText, type LegacyContext } from './ole-context'
 import {
+  ATTACH_NAMES,
   codePagesOf,
   numberOf,
   PTYP_BINARY,
@@ -38,6 +39,7 @@ const NUMBERS = new Set([
   0x8005, 0x8020, 0x800d, 0x9006, 0x9008, 0x8014, 0x0006, 0x0007, 0x0009, 0x0008, 0x000a, 0x000b,
 ])
 const ATTACH_DATA = 0x3701
+const ATTACH_DISPLAY_NAME = 0x3001
 const IID_SIZE = 16
 const COMPOUND = 'd0cf11e0'
 const SEVERAL = 0x1000
@@ -248,18 +250,22 @@ function tell(mail: Winmail): void {
 function tellAttachment(mail: Winmail, { title, data, properties }: Attachment, cids: ReadonlySet<string>): void {
   const { context, where } = mail
   const inner = properties.find(({ id, type }) => id === ATTACH_DATA && type === PTYP_OBJECT)?.value
-  const rest = inner === undefined ? properties : properties.filter(({ value }) => value !== inner)
-  const named = readMapiAttachment(context, where, rest, cids)
-  const name = named.name === '' ? title : named.name
-  const place = named.name === '' && title !== '' ? `${where} > attachment ${title}` : named.where
-  if (named.name !== title) addText(context, place, 'name', title)
+  const rest = properties.filter(({ value }) => value !== inner)
+  const own = rest.find(({ id }) => id === ATTACH_DATA)?.value
+  if (data !== null && own === undefined)
+    rest.push({ id: ATTACH_DATA, type: PTYP_BINARY, name: '', value: { kind: 'bytes', bytes: data } })
+  if (title !== '' && !rest.some(({ id }) => ATTACH_NAMES.includes(id)))
+    rest.push({ id: ATTACH_DISPLAY_NAME, type: PTYP_STRING, name: '', value: { kind: 'text', text: title } })
+  const { name, where: place, data: opened } = readMapiAttachment(context, where, rest, cids)
+  if (name !== title) addText(context, place, 'name', title)
+  // two contents for one attachment: either may be the one that is shown
+  if (data !== null && opened !== null && !data.equals(opened))
+    addEmbedded(context, { bytes: data, name, where: place, type: '' })
   if (inner?.kind === 'bytes') {
     // section 2.1.3.4: an interface id, then another TNEF stream or a compound file
     const bytes = inner.bytes.subarray(IID_SIZE)
     const isKnown = bytes.toString('hex', 0, 4) === COMPOUND || bytes.toString('hex', 0, 4) === '789f3e22'
     if (isKnown) addEmbedded(context, { bytes, name, where: place, type: '' })
     else addProblem(context, place, 'an embedded object has a format that is not known')
-  } else if (data !== null && named.data === null) addEmbedded(context, { bytes: data, name, where: place, type: '' })
-  else if (data !== null) addRaw(context, place, data)
-  else if (named.data === null) addProblem(context, place, 'the attachment has no content')
+  } else if (opened === null) addProblem(context, place, 'the attachment has no content')
 }

@@ -115,8 +115,13 @@ function messageStreams(content: MapiContent, header: number, names: readonly st
       { id: 0x3701, type: OBJECT, bytes: Buffer.alloc(0) },
     ]
     const own = propertyStreams(values, 8, place)
-    const { [`${place}__substg1.0_3701000D`]: _data, ...others } = own
-    Object.assign(streams, others, messageStreams(message, 24, names, `${place}__substg1.0_3701000D/`))
+    // its data is a storage instead of a stream
+    const others = Object.entries(own).filter(([name]) => name !== `${place}__substg1.0_3701000D`)
+    Object.assign(
+      streams,
+      Object.fromEntries(others),
+      messageStreams(message, 24, names, `${place}__substg1.0_3701000D/`),
+    )
   })
   return streams
 }
