@@ -14,6 +14,7 @@ import { readGzip } from './gzip'
 import { judgePicture } from './images'
 import { looksLikeMessage } from './looks-like'
 import { readOle } from './ole'
+import { readFlatOdf } from './odf'
 import { readPdf } from './pdf'
 import { readPgp } from './pgp'
 import { readRtf } from './rtf'
@@ -133,7 +134,7 @@ function readersFor(kind: BinaryKind | null): readonly FileReader[] {
     case 'rar':
       return [readSealedArchive]
     case null:
-      return [readPgp, readTar]
+      return [readPgp, readTar, readFlatOdf]
     default:
       return []
   }
