@@ -35,9 +35,9 @@ export function readCsv(reading: FileReading, budget: ReadBudget, where: string,
 export function delimiterOf(text: string): string | null {
   const lines = text
     .slice(0, 64 * 1024)
-    .split('\n', SAMPLE + 1)
-    .slice(0, SAMPLE)
-    .map((line) => line.replace(/"[^"]*"/g, '""'))
+    // quoted cells may hold delimiters and line ends
+    .replace(/"[^"]*"/g, '""')
+    .split('\n', SAMPLE)
     .filter((line) => line.trim() !== '')
   if (lines.length < 2) return null
   // the first line may be Excel's own hint

@@ -12,9 +12,14 @@ const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r
 
 interface Level {
   kind: 'object' | 'array'
+  /** The last key, here or around. */
   key: string
-  /** Row of the table, for objects. */
+  /** Row of the table: of the object that this is or stands in; of a list in a list. */
   row: number
+  /** Stands in no object. */
+  bare: boolean
+  /** Values so far. */
+  count: number
 }
 
 /**
@@ -25,6 +30,8 @@ interface Level {
 export function readJson(reading: FileReading, budget: ReadBudget, where: string, text: string): void {
   const lines: string[] = []
   const cells: TableCell[] = []
+  /** Values of lists that stand in no object. */
+  const matrix: TableCell[] = []
   const columns = new Map<string, number>()
   const levels: Level[] = []
   let rows = 0
@@ -40,20 +47,22 @@ export function readJson(reading: FileReading, budget: ReadBudget, where: string
   }
   const value = (shown: string, isNumber: boolean) => {
     const level = levels.at(-1)
-    const key = levels.findLast((one) => one.key !== '')?.key ?? ''
+    const key = level?.key ?? ''
     const plain = isNumber ? whole(shown) : shown
     lines.push(key === '' ? plain : `${key}: ${plain}`)
-    if (level?.kind !== 'object' || cells.length >= MAX_CELLS) return
-    const column = columns.get(key) ?? columns.size
+    if (level === undefined || cells.length + matrix.length >= MAX_CELLS) return
+    const column = level.bare ? level.count++ : (columns.get(key) ?? columns.size)
     if (column >= MAX_COLUMNS) return
-    columns.set(key, column)
-    cells.push({
-      row: level.row,
-      column,
-      text: shown,
-      numeric: isNumber,
-      ...(plain === shown ? {} : { raw: plain }),
-    })
+    if (!level.bare) columns.set(key, column)
+    const cell = { row: level.row, column, text: shown, numeric: isNumber, ...(plain === shown ? {} : { raw: plain }) }
+    if (level.bare) matrix.push(cell)
+    else cells.push(cell)
+  }
+  const open = (kind: Level['kind']) => {
+    const around = levels.at(-1)
+    const bare = kind === 'array' && around?.bare !== false
+    const row = kind === 'object' || bare ? ++rows : (around?.row ?? 0)
+    levels.push({ kind, key: kind === 'object' ? '' : (around?.key ?? ''), row, bare, count: 0 })
   }
   for (;;) {
     take(BLANK)
@@ -63,7 +72,7 @@ export function readJson(reading: FileReading, budget: ReadBudget, where: string
     const level = levels.at(-1)
     if (character === '{' || character === '[') {
       at++
-      levels.push({ kind: character === '{' ? 'object' : 'array', key: '', row: character === '{' ? ++rows : 0 })
+      open(character === '{' ? 'object' : 'array')
       awaitsKey = character === '{'
     } else if (character === '}' || character === ']') {
       at++
@@ -104,10 +113,12 @@ export function readJson(reading: FileReading, budget: ReadBudget, where: string
   if (problem !== null && /\\u00[23]|\\x[23]/i.test(text)) {
     reading.uninspected.push({ where, reason: 'the JSON in the file is broken' })
   }
-  if (cells.length >= MAX_CELLS) reading.uninspected.push({ where, reason: 'the table is too large' })
+  if (cells.length + matrix.length >= MAX_CELLS) reading.uninspected.push({ where, reason: 'the table is too large' })
   const joined = lines.join('\n')
   if (joined !== '') reading.texts.push({ where, role: 'text', text: joined })
   addTable(reading, where, columns, cells)
+  if (matrix.length > 0)
+    reading.tables.push({ where, cellName: (row, column) => `list ${row} value ${column + 1}`, cells: matrix })
 }
 
 /** The keys head the columns. */
