@@ -46,7 +46,7 @@ const LENGTHS = new RegExp(`(\\d{1,10})${BLANKS}\\d{1,5}${BLANKS}obj${BLANKS}(\\
 const XREF_LINE = /[\0\t\n\f\r ]*(?:\d{10} \d{5} [nf]|\d{1,10} \d{1,10}(?=[\r\n ]))/y
 const STREAM = /stream(?:\r\n|\n|\r)/y
 const CLOSING = /[\0\t\n\f\r ]*endstream/y
-/** Bytes between objects that are not printable; more than a mark of so many is something else in the file. */
+/** Bytes between objects that are not printable: more of them are no comment, and noise to search. */
 const LOOSE_BINARY = 512
 
 /**
@@ -93,6 +93,7 @@ export function readObjects(bytes: Buffer, budget: ReadBudget): PdfFile {
       if (!isDictionary(value)) continue
       const data = streamAt(text, skipBlank(text, end), value, lengths)
       if (data === null) continue
+      if (!data.sound) problems.add('a stream is not as long as it says')
       object.data = bytes.subarray(data.start, data.end)
       at = data.next
     } catch {
@@ -141,7 +142,7 @@ function streamAt(
   at: number,
   dictionary: ReadonlyMap<string, PdfValue>,
   lengths: ReadonlyMap<number, number>,
-): { start: number; end: number; next: number } | null {
+): { start: number; end: number; next: number; sound: boolean } | null {
   const opening = matchAt(STREAM, text, at)
   if (opening === null) return null
   const start = at + opening.length
@@ -149,10 +150,15 @@ function streamAt(
   const length = isReference(given) ? lengths.get(given.ref) : given
   if (typeof length === 'number' && length >= 0) {
     const closing = matchAt(CLOSING, text, start + length)
-    if (closing !== null) return { start, end: start + length, next: start + length + closing.length }
+    if (closing !== null) {
+      return { start, end: start + length, next: start + length + closing.length, sound: true }
+    }
   }
   const end = text.indexOf('endstream', start)
-  return end === -1 ? { start, end: text.length, next: text.length } : { start, end, next: end + 'endstream'.length }
+  const other = text.indexOf('endobj', start)
+  // the end of another stream: nothing is known of this one, and objects may stand in what it swallows
+  if (end === -1 || (other !== -1 && other < end)) return { start, end: start, next: start, sound: false }
+  return { start, end, next: end + 'endstream'.length, sound: length === undefined }
 }
 
 /** Behind the lines of a cross-reference table: their offsets look like numbers of persons. */
@@ -183,13 +189,21 @@ function unpackObjectStreams(
     const text = unpacked.bytes.toString('latin1')
     const first = resolve(file, object.value.get('First'))
     const head = text.slice(0, typeof first === 'number' ? first : 0).match(/\d+/g) ?? []
+    const parsed = new Set<string>()
     for (let n = 0; n + 1 < head.length; n += 2) {
+      const offset = head[n + 1] ?? ''
+      // one object under many numbers would be parsed as many times
+      if (parsed.has(offset)) {
+        problems.add('objects share their place')
+        continue
+      }
+      parsed.add(offset)
       if (budget.timeUp()) {
         problems.add('the time for reading was up')
         return
       }
       try {
-        const { value } = parseValue(text, Number(first) + Number(head[n + 1]), comments)
+        const { value } = parseValue(text, Number(first) + Number(offset), comments)
         objects.push({ number: Number(head[n]), value })
       } catch {
         problems.add('an object does not parse')
@@ -208,16 +222,19 @@ function indexed(objects: readonly PdfObject[]): Map<number, PdfObject[]> {
   return byNumber
 }
 
-/** What stands between the objects, without the words that belong there. */
+/** What stands between the objects, without the words that belong there. Only comments may. */
 function looseText(between: readonly string[], comments: readonly string[]): { loose: string; foreign: boolean } {
   const kept: string[] = []
+  let foreign = false
   for (const piece of [...between, ...comments]) {
     const rest = piece
       .replace(/startxref\s{1,20}\d{1,12}|%%EOF|endobj|endstream|%PDF-\d\.\d|%[\x80-\xff]{1,8}(?=[\r\n]|$)/g, ' ')
       .replace(/^[\0\t\n\f\r ]+|[\0\t\n\f\r ]+$/g, '')
-    if (rest !== '') kept.push(rest)
+    if (rest === '') continue
+    foreign ||= rest.replace(/%[^\r\n]*/g, '').trim() !== ''
+    kept.push(rest)
   }
   const text = kept.join('\n')
   const binary = text.length - text.replace(/[^\t\n\f\r\x20-\x7e]/g, '').length
-  return { loose: binary > LOOSE_BINARY ? '' : text, foreign: binary > LOOSE_BINARY }
+  return { loose: binary > LOOSE_BINARY ? '' : text, foreign: foreign || binary > LOOSE_BINARY }
 }

@@ -4,13 +4,7 @@ import { deflateSync } from 'node:zlib'
 
 /** A value of a PDF object: text strings are strings, names `name()`, references `ref()`. */
 export type PdfValue =
-  | number
-  | boolean
-  | string
-  | Buffer
-  | PdfSyntax
-  | readonly PdfValue[]
-  | { readonly [key: string]: PdfValue }
+  number | boolean | string | Buffer | PdfSyntax | readonly PdfValue[] | { readonly [key: string]: PdfValue }
 
 /** Written as it stands: a name, a reference, or anything else. */
 export class PdfSyntax {
