@@ -35,13 +35,35 @@ export interface HarakaAddress {
 /** `haraka-notes`: a plain object with two hidden path functions; what is stored must survive JSON. */
 export type Notes = Record<string, unknown>
 
-export interface MessageStream {
+/** What a message is wanted as; see haraka-message-stream. */
+export interface PipeOptions {
+  /** true (the default): lines that begin with two dots lose one. */
+  dot_stuffed?: boolean
+  dot_stuffing?: boolean
+  line_endings?: string
+  skip_headers?: boolean
+  ending_dot?: boolean
+  clamd_style?: boolean
+  end?: boolean
+}
+
+export interface MessageStream extends AsyncIterable<Buffer> {
+  uuid: string
+  /** The transaction's header fields, the very list. */
+  headers: string[]
   /** Bytes that came in so far. */
   bytes_read?: number
+  idx: unknown
+  add_line(line: Buffer | string): void
+  add_line_end(done?: () => void): void
   /** Gives the whole message: CRLF line ends, dots un-stuffed. Throws when somebody else is reading. */
   get_data(done: (data: Buffer) => void): void
-  pipe<T extends NodeJS.WritableStream>(to: T, options?: { dot_stuffed?: boolean }): T
+  pipe<T extends NodeJS.WritableStream>(to: T, options?: PipeOptions): T
   unpipe(): void
+  pause(): void
+  resume(): void
+  destroy(): void
+  [Symbol.asyncIterator](options?: PipeOptions): AsyncIterator<Buffer>
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
@@ -69,12 +91,22 @@ export interface Transaction {
   message_stream: MessageStream
   notes: Notes
   data_bytes: number
+  /** 0 until the header was parsed. */
+  header_pos: number
+  /** Somebody wants to look into the body while it comes in. */
+  parse_body: boolean
+  discard_data: boolean
+  add_data(line: Buffer | string): void
   results?: ResultStore
   msg_status?: string
   add_leading_header(name: string, value: string): void
 }
 
 export interface Connection {
+  /** Of `constants.connection.state`. */
+  state: number
+  /** What was received and not looked at yet. */
+  current_data?: Buffer | null
   transaction: Transaction | null
   relaying: boolean
   remote: { ip: string; port: number; closed?: boolean }
@@ -167,6 +199,8 @@ export interface Outbound {
 
 export interface QueueModule {
   queue_dir: string
+  /** Called for every name in the queue directory; false = no mail. */
+  read_parts: (file: string) => QueueFileParts | false
   /** `tasks`: items that wait for a place. */
   delivery_queue: { push(item: HMailItem): void; length(): number; tasks: HMailItem[] }
   /** Called with the item of a file that was found at the start, when its time has come. */
@@ -216,6 +250,7 @@ export interface ConnectionModule {
 }
 
 export interface TransactionModule {
+  Transaction: { prototype: Transaction }
   createTransaction(uuid: string | null, cfg?: unknown): Transaction
 }
 
@@ -240,6 +275,7 @@ export interface HarakaPlugin {
   haraka_require(module: 'plugins'): PluginsModule
   haraka_require(module: 'connection'): ConnectionModule
   haraka_require(module: 'transaction'): TransactionModule
+  haraka_require(module: 'logger'): { would_log: (level: number) => boolean }
   haraka_require(module: 'package.json'): { version: string }
   logdebug(...data: unknown[]): void
   loginfo(...data: unknown[]): void
@@ -260,6 +296,8 @@ export interface HarakaModules {
   plugins: PluginsModule
   Connection: ConnectionModule['Connection']
   transaction: TransactionModule
+  /** Haraka's logger: does it write lines of this level? */
+  wouldLog: (level: number) => boolean
   /** Haraka's own address class: `instanceof` fails across copies of the package, so ours would not do. */
   Address: new (address: unknown) => HarakaAddress
   Notes: new (notes?: unknown) => Notes
@@ -274,6 +312,7 @@ export function harakaModules(plugin: HarakaPlugin): HarakaModules {
   const file = Object.keys(require.cache).find((name) => require.cache[name]?.exports === HMailItem)
   if (file === undefined) throw new Error('the module outbound/hmail of Haraka is not in the module cache')
   const requireOfHaraka = createRequire(file)
+  const logger = plugin.haraka_require('logger')
   const { Address } = requireOfHaraka('@haraka/email-address') as Pick<HarakaModules, 'Address'>
   return {
     version: plugin.haraka_require('package.json').version,
@@ -288,5 +327,6 @@ export function harakaModules(plugin: HarakaPlugin): HarakaModules {
     plugins: plugin.haraka_require('plugins'),
     Connection: plugin.haraka_require('connection').Connection,
     transaction: plugin.haraka_require('transaction'),
+    wouldLog: (level) => logger.would_log(level),
   }
 }

@@ -22,10 +22,12 @@ import {
   type Server,
   type Transaction,
 } from './haraka'
+import { holdMessage } from './intake'
 import { idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
 import { keepRequiretlsHere, offerRequiretls } from './requiretls'
 import { instanceDirectory, openRuntime, type Runtime } from './runtime'
+import { closeSpool, giveFile, recoverSpool } from './spool'
 import { checkHaraka, checkInstance, checkNeighbours } from './startup-check'
 import { queueOutboundResponder } from './submission'
 import { envelopeRead, takeOver, type Takeover } from './takeover'
@@ -108,6 +110,7 @@ export function register(this: HarakaPlugin): void {
     deliver,
     queueOutboundRespond: queueOutboundResponder(haraka, () => state?.runtime ?? null, report),
     report,
+    isPaused: () => state?.runtime?.settings().delivery.paused ?? true,
   })
   state = { haraka, plugin: this, takeover, runtime: null, control: null, ready, becomeReady }
 
@@ -138,6 +141,8 @@ async function deliver(item: HMailItem): Promise<void> {
       item.next_cb()
       return
     }
+    // what waits for people waits where people look for it
+    if (runtime.settings().delivery.paused) await giveFile(item).catch((error: unknown) => report('journal', error))
     const giveBack = item.next_cb
     if (!(await whilePaused(haraka, item, () => runtime.settings().delivery.paused))) {
       giveBack()
@@ -191,6 +196,10 @@ async function open(label: string): Promise<void> {
     })
     const gone = takeover.missing()
     if (gone.length > 0) refuseToStart([`delivery is not ours any more: ${gone.join(', ')}`])
+    await takeUpJournals(runtime)
+    setInterval(() => {
+      background('journal', report, () => takeUpJournals(runtime))
+    }, JOURNAL_INTERVAL).unref()
     current().runtime = runtime
     switchDeliveryOn()
     setInterval(switchDeliveryOn, WATCH_INTERVAL).unref()
@@ -209,6 +218,20 @@ async function openForOperators(runtime: Runtime, label: string): Promise<void> 
     current().control = await openControlSocket(haraka, runtime, process)
   } catch (error) {
     runtime.reportError('control', error)
+  }
+}
+
+/** How often journals of ended processes are looked for, in milliseconds: a process may end while this one starts. */
+const JOURNAL_INTERVAL = 10_000
+
+/** Mails that a process which ended without warning had accepted. */
+async function takeUpJournals(runtime: Runtime): Promise<void> {
+  const { haraka, plugin } = current()
+  try {
+    const mails = await recoverSpool(haraka, (text) => plugin.logcrit(`secure-mail: ${text}`))
+    if (mails > 0) plugin.lognotice(`secure-mail: ${mails} mails of a process that ended without warning are taken up`)
+  } catch (error) {
+    runtime.reportError('journal', error)
   }
 }
 
@@ -246,8 +269,10 @@ export const mail_parameters = guard(
     onFailure: [CODE.denysoft, '4.3.0 the command cannot be looked at now, try again later'],
     report,
   },
-  (connection: Connection, params: [HarakaAddress, Record<string, string | null>?]) =>
-    keepMailParameters(current().haraka, connection, params),
+  (connection: Connection, params: [HarakaAddress, Record<string, string | null>?]) => {
+    if (connection.transaction !== null) holdMessage(connection.transaction)
+    return keepMailParameters(current().haraka, connection, params)
+  },
 )
 
 export const capabilities = guard(
@@ -306,6 +331,9 @@ export function shutdown(): void {
   background('shutdown', report, async () => {
     await withDeadline(idle(), DRAIN_DEADLINE, 'deliveries under way').catch((error: unknown) => {
       report('shutdown', error)
+    })
+    await closeSpool().catch((error: unknown) => {
+      report('journal', error)
     })
     await runtime.close()
   })

@@ -8,10 +8,8 @@ import { checkSeal } from '../lib/store/seal'
 import type { SecureMailNotes } from '../lib/store/notes'
 import { asciiDomain } from '../lib/util/address'
 import type { HarakaAddress, HMailItem, Todo } from './haraka'
+import { NOTES_KEY } from './notes-key'
 import { openWire } from './queued-mail'
-
-/** Key of our record in `transaction.notes` and `todo.notes`. */
-export const NOTES_KEY = 'secure_mail'
 
 export interface MailFacts {
   /** Transaction uuid: the id of the mail in all its queue files. */

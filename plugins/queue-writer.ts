@@ -1,13 +1,17 @@
-/** Writing queue files: Haraka's format, our durability. */
+/** Taking on a mail: Haraka's format, our durability. */
 import { createWriteStream } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { syncDirectory } from '../lib/spool/journal'
 import type { HarakaModules, HMailItem, Todo } from './haraka'
+import { HELD_AT_MOST, MessageBuffer } from './message-buffer'
+import { NOTES_KEY } from './notes-key'
+import { saveQueueFile, unfinishedName } from './queue-file'
+import { addToJournal, finishInJournal, standsInJournal } from './spool'
 
-/** Largest message that is gathered in memory and written with one call, in bytes. */
-const ONE_WRITE = 256 * 1024
+type MessageStream = NonNullable<Todo['message_stream']>
 
 /** Bytes of the length prefix of a queue file. */
 export const PREFIX = 4
@@ -19,6 +23,8 @@ export interface Written {
   dataStart: number
   /** The envelope, JSON. */
   envelope: string
+  /** Our record in it, the object that was sealed. */
+  sealed: unknown
 }
 
 /** Files that were just written, until their item has asked. */
@@ -87,75 +93,105 @@ function keep(item: HMailItem, message: Buffer): void {
 }
 
 /**
- * Our own writer of queue files, in the place of `outbound.process_delivery`: a failed write never leaves a file that a
- * restart would take for a mail, and a mail that was acknowledged survives a power cut (file and directory synced).
+ * Our own writer, in the place of `outbound.process_delivery`. What it acknowledges survives a power cut: in the journal,
+ * or, when it is too big to be gathered in memory, in a queue file of its own. A failed write leaves nothing that a
+ * restart would take for a mail.
+ *
+ * @param isPaused nothing is delivered at present: what waits for people waits in files, where people look for it
  */
-export function queueWriter(haraka: HarakaModules): HarakaModules['outbound']['process_delivery'] {
-  const syncDirectory = groupedSync(haraka.queue.queue_dir)
+export function queueWriter(
+  haraka: HarakaModules,
+  report: (what: string, error: unknown) => void,
+  isPaused: () => boolean,
+): HarakaModules['outbound']['process_delivery'] {
   return async function processDelivery(okPaths: string[], todo: Todo, items: HMailItem[]): Promise<void> {
-    const dir = haraka.queue.queue_dir
+    const message = todo.message_stream
+    if (message === undefined) throw new Error('the transaction has no message')
     const filename = haraka.queueFile.name()
-    const unfinished = path.join(dir, `${haraka.queueFile.platformDOT}${filename}`)
-    const target = path.join(dir, filename)
-    let content: Buffer | null
+    const target = path.join(haraka.queue.queue_dir, filename)
     try {
-      content = await writeQueueFile(haraka, todo, unfinished)
-      await fs.rename(unfinished, target)
-      await syncDirectory()
+      if ((message.bytes_read ?? Infinity) > HELD_AT_MOST) {
+        await writeLargeFile(haraka, todo, message, filename)
+        items.push(new haraka.HMailItem(filename, target, todo.notes))
+      } else {
+        const content = await gather(haraka, todo, message)
+        const entry = isPaused() ? undefined : await addToJournal(haraka, report, filename, content)
+        if (entry === undefined) await saveQueueFile(haraka, filename, content)
+        const item = itemOfWritten(haraka, todo, filename, target, content)
+        if (entry !== undefined) standsInJournal(item, entry)
+        items.push(item)
+      }
+      okPaths.push(target)
     } catch (error) {
-      await fs.unlink(unfinished).catch(() => undefined)
-      await fs.unlink(target).catch(() => undefined)
-      throw new Error(`cannot write the queue file: ${(error as Error).message}`, { cause: error })
+      // Haraka removes the files of the message's other destinations itself
+      await Promise.all(items.map((item) => finishInJournal(item)))
+      throw error
     }
-    okPaths.push(target)
-    if (content === null) {
-      items.push(new haraka.HMailItem(filename, target, todo.notes))
-      return
-    }
-    const dataStart = PREFIX + content.readUInt32BE(0)
-    written.set(target, { size: content.length, dataStart, envelope: content.toString('utf8', PREFIX, dataStart) })
-    // the constructor asks for it
-    const item = new haraka.HMailItem(filename, target, todo.notes)
-    written.delete(target)
-    keep(item, content.subarray(dataStart))
-    items.push(item)
   }
 }
 
-/** @returns what was written, or null when it was too big to be gathered */
-async function writeQueueFile(haraka: HarakaModules, todo: Todo, file: string): Promise<Buffer | null> {
-  const message = todo.message_stream
-  if (message === undefined) throw new Error('the transaction has no message')
-  if (!((message.bytes_read ?? Infinity) <= ONE_WRITE)) {
-    await pour(haraka, todo, message, createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true }))
-    return null
-  }
+/** The item of a mail that was just made durable; nothing of it is read back. */
+function itemOfWritten(
+  haraka: HarakaModules,
+  todo: Todo,
+  filename: string,
+  target: string,
+  content: Buffer,
+): HMailItem {
+  const dataStart = PREFIX + content.readUInt32BE(0)
+  written.set(target, {
+    size: content.length,
+    dataStart,
+    envelope: content.toString('utf8', PREFIX, dataStart),
+    sealed: todo.notes[NOTES_KEY],
+  })
+  // the constructor asks for it
+  const item = new haraka.HMailItem(filename, target, todo.notes)
+  written.delete(target)
+  keep(item, content.subarray(dataStart))
+  return item
+}
+
+/** What the queue file holds, in memory. */
+async function gather(haraka: HarakaModules, todo: Todo, message: MessageStream): Promise<Buffer> {
   const pieces: Buffer[] = []
-  const gather = new Writable({
+  const into = new Writable({
     write(piece: Buffer, _encoding, done) {
       pieces.push(piece)
       done()
     },
   })
-  await pour(haraka, todo, message, gather)
-  const content = Buffer.concat(pieces)
-  const handle = await fs.open(file, 'wx', 0o600)
-  try {
-    await handle.writeFile(content)
-    await handle.sync()
-  } finally {
-    await handle.close()
+  if (message instanceof MessageBuffer && message.held) {
+    haraka.outbound.build_todo(todo, into, () => undefined)
+    pieces.push(message.wire())
+  } else {
+    await pour(haraka, todo, message, into)
   }
-  return content
+  return Buffer.concat(pieces)
+}
+
+async function writeLargeFile(
+  haraka: HarakaModules,
+  todo: Todo,
+  message: MessageStream,
+  filename: string,
+): Promise<void> {
+  const dir = haraka.queue.queue_dir
+  const unfinished = path.join(dir, unfinishedName(haraka, filename))
+  const target = path.join(dir, filename)
+  try {
+    await pour(haraka, todo, message, createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }))
+    await fs.rename(unfinished, target)
+    await syncDirectory(dir)
+  } catch (error) {
+    await fs.unlink(unfinished).catch(() => undefined)
+    await fs.unlink(target).catch(() => undefined)
+    throw new Error(`cannot write the queue file: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 /** Envelope and message into a stream; resolves when it has finished. */
-async function pour(
-  haraka: HarakaModules,
-  todo: Todo,
-  message: NonNullable<Todo['message_stream']>,
-  out: Writable,
-): Promise<void> {
+async function pour(haraka: HarakaModules, todo: Todo, message: MessageStream, out: Writable): Promise<void> {
   const failed = (error: Error) => out.destroy(error)
   message.on('error', failed)
   try {
@@ -169,33 +205,5 @@ async function pour(
     await finished(out)
   } finally {
     message.removeListener('error', failed)
-  }
-}
-
-/**
- * A rename is only durable once its directory is (open(2), fsync(2) NOTES). Whoever asks while one sync is under way
- * shares the next: it begins after their renames, so it covers them all.
- */
-export function groupedSync(dir: string, sync: (dir: string) => Promise<void> = syncDirectory): () => Promise<void> {
-  let running: Promise<void> = Promise.resolve()
-  let next: Promise<void> | undefined
-  return () => {
-    next ??= running
-      .catch(() => undefined)
-      .then(() => {
-        next = undefined
-        running = sync(dir)
-        return running
-      })
-    return next
-  }
-}
-
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await fs.open(dir, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

@@ -2,9 +2,10 @@
 import { createReadStream } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { HarakaModules, HMailItem } from './haraka'
 import { fileSeen, forgetMessage, keptMessage } from './queue-writer'
+import { finishInJournal, giveFile, isInJournal, journalContent } from './spool'
 import { EnsureDotStuffed, ensureDotStuffed } from './wire'
 
 /** Largest header block that is read for a report, in bytes. */
@@ -12,11 +13,16 @@ const HEAD_LIMIT = 256 * 1024
 
 /** The message in wire form (CRLF, dot-stuffed, no final dot). A missing file shows as an `error` on the stream. */
 export function openWire(item: HMailItem): Readable {
+  if (isInJournal(item)) return Readable.from(journaledWire(item))
   const file = createReadStream(item.path, { start: item.data_start })
   const stuffed = new EnsureDotStuffed()
   file.once('error', (error) => stuffed.destroy(error))
   stuffed.once('close', () => file.destroy())
   return file.pipe(stuffed)
+}
+
+async function* journaledWire(item: HMailItem): AsyncGenerator<Buffer> {
+  yield await readWire(item)
 }
 
 /** Largest message that is read in one piece, in bytes: a stream costs more than the reading. */
@@ -30,12 +36,14 @@ const ONE_PIECE = 256 * 1024
  */
 export function wireContent(item: HMailItem): Readable | Buffer | Promise<Buffer> {
   const kept = keptMessage(item)
-  if (kept?.fresh) return ensureDotStuffed(kept.message)
+  if (kept !== undefined && (kept.fresh || isInJournal(item))) return ensureDotStuffed(kept.message)
   if (kept !== undefined) return fs.access(item.path).then(() => ensureDotStuffed(kept.message))
   return wireSize(item) <= ONE_PIECE ? readWire(item) : openWire(item)
 }
 
 async function readWire(item: HMailItem): Promise<Buffer> {
+  const journaled = await journalContent(item)
+  if (journaled !== undefined) return ensureDotStuffed(journaled.subarray(item.data_start))
   const size = wireSize(item)
   const handle = await fs.open(item.path, 'r')
   try {
@@ -59,13 +67,19 @@ export function wireSize(item: HMailItem): number {
  * @throws Error when the file cannot be read
  */
 export async function readHead(item: HMailItem): Promise<Buffer> {
+  const head = await readStart(item)
+  const end = head.indexOf('\r\n\r\n')
+  return end === -1 ? head : head.subarray(0, end + 4)
+}
+
+async function readStart(item: HMailItem): Promise<Buffer> {
+  const journaled = await journalContent(item)
+  if (journaled !== undefined) return journaled.subarray(item.data_start, item.data_start + HEAD_LIMIT)
   const handle = await fs.open(item.path, 'r')
   try {
     const buffer = Buffer.alloc(HEAD_LIMIT)
     const { bytesRead } = await handle.read(buffer, 0, HEAD_LIMIT, item.data_start)
-    const head = buffer.subarray(0, bytesRead)
-    const end = head.indexOf('\r\n\r\n')
-    return end === -1 ? head : head.subarray(0, end + 4)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await handle.close()
   }
@@ -73,7 +87,7 @@ export async function readHead(item: HMailItem): Promise<Buffer> {
 
 /** Does the file still stand? A missing one was handled elsewhere (another item of the same file, a person). */
 export async function fileStands(item: HMailItem): Promise<boolean> {
-  if (keptMessage(item)?.fresh) return true
+  if (isInJournal(item) || keptMessage(item)?.fresh) return true
   try {
     await fs.access(item.path)
     fileSeen(item)
@@ -97,6 +111,7 @@ export async function nameForRetry(haraka: HarakaModules, item: HMailItem, at: n
   const { arrival, uid } = parts
   const filename = haraka.queueFile.name({ arrival, uid, next_attempt: at, attempts: item.num_failures })
   const target = path.join(haraka.queue.queue_dir, filename)
+  if (isInJournal(item)) return await fileForRetry(item, filename, target, at)
   try {
     await fs.rename(item.path, target)
   } catch (error) {
@@ -110,12 +125,26 @@ export async function nameForRetry(haraka: HarakaModules, item: HMailItem, at: n
   return true
 }
 
+/** A mail that is put off gets a file of its own, at once under the name of its next attempt. */
+async function fileForRetry(item: HMailItem, filename: string, target: string, at: number): Promise<boolean> {
+  const before = { path: item.path, filename: item.filename, next_process: item.next_process }
+  Object.assign(item, { path: target, filename, next_process: at })
+  try {
+    await giveFile(item)
+  } catch (error) {
+    Object.assign(item, before)
+    item.logerror(`secure-mail: ${String(error)}; ${item.filename} stays in the journal`)
+  }
+  return true
+}
+
 /**
  * Remove the file of a mail that is finished in every recipient.
  *
  * @returns false when it could not be removed and still stands
  */
 export async function removeFile(item: HMailItem): Promise<boolean> {
+  if (await finishInJournal(item)) return true
   try {
     await fs.unlink(item.path)
     return true

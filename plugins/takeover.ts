@@ -6,9 +6,13 @@
 import fs from 'node:fs/promises'
 import { CODE, type Connection, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { responder } from './hooks'
+import { isJournalFile } from '../lib/spool/run'
+import { isSealedHere } from '../lib/store/seal'
+import { blockwise } from './intake'
 import { TROUBLE_RETRY } from './lifecycle'
+import { NOTES_KEY } from './notes-key'
 import { PREFIX, queueWriter, takeWritten } from './queue-writer'
-import { setAside } from './queued-mail'
+import { openWire, setAside } from './queued-mail'
 import { comeBack, watchWaiting } from './waiting-room'
 
 /** Hooks whose answers come back to our questions. */
@@ -37,6 +41,7 @@ export const TAKEN_METHODS: readonly string[] = [
   'size_file',
   'read_todo',
   'delivered',
+  'data_stream',
   ...STOCK_WAYS,
   ...ASKED_HOOKS.map((hook) => `${hook}_respond`),
 ]
@@ -52,6 +57,8 @@ export interface TakeoverHandlers {
   /** `queue_outbound_respond` of a connection. */
   queueOutboundRespond: (this: Connection, code?: number, message?: unknown) => void
   report: (what: string, error: unknown) => void
+  /** Is nothing delivered at present? */
+  isPaused: () => boolean
 }
 
 const envelopes = new WeakMap<HMailItem, Promise<boolean>>()
@@ -78,11 +85,22 @@ export function takeOver(haraka: HarakaModules, handlers: TakeoverHandlers): Tak
   methods.set('read_todo', unreachable(haraka, 'read_todo'))
   methods.set('delivered', unreachable(haraka, 'delivered'))
   for (const name of STOCK_WAYS) methods.set(name, unreachable(haraka, name))
+  // other plugins read a queued mail by this one
+  methods.set('data_stream', function dataStream(this: HMailItem) {
+    return openWire(this)
+  })
   for (const hook of ASKED_HOOKS) methods.set(`${hook}_respond`, responder(hook))
   for (const [name, value] of methods) lock(prototype, name, value)
 
   watchWaiting(haraka)
-  const writer = queueWriter(haraka)
+  // Haraka looks at every name in the queue directory, and calls ours an error
+  const readParts = haraka.queue.read_parts
+  haraka.queue.read_parts = (file) => (isJournalFile(file) ? false : readParts(file))
+
+  const { prototype: connection } = haraka.Connection
+  connection._process_data = blockwise(haraka, connection._process_data as (this: Connection) => void)
+
+  const writer = queueWriter(haraka, handlers.report, handlers.isPaused)
   lock(haraka.outbound, 'process_delivery', writer)
   lock(haraka.Connection.prototype, 'queue_outbound_respond', handlers.queueOutboundRespond)
 
@@ -132,6 +150,7 @@ async function readEnvelope(
     const todo = own === undefined ? await readTodo(item, size) : (JSON.parse(own.envelope) as Todo)
     item.file_size = size
     item.todo = revive(haraka, todo)
+    if (isSealedHere(own?.sealed)) item.todo.notes[NOTES_KEY] = own.sealed
     item.emit('ready')
     return true
   } catch (error) {

@@ -27,7 +27,7 @@ function serve({ address, port, domains }: DnsStart): void {
     }
     const question = query.questions?.[0]
     if (query.type !== 'query' || !question) return
-    const { rcode, answers } = answerQuestion(domains, question)
+    const { rcode, answers, authorities } = answerQuestion(domains, question)
     const desired = (query.flags ?? 0) & RECURSION_DESIRED
     const reply = encode({
       type: 'response',
@@ -35,6 +35,7 @@ function serve({ address, port, domains }: DnsStart): void {
       flags: AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | desired | RCODE[rcode],
       questions: [question],
       answers,
+      authorities,
       // RFC 6891 section 6.1.1: an OPT record in the query is answered with one.
       additionals: query.additionals?.some((record) => record.type === 'OPT')
         ? [

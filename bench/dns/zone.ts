@@ -13,9 +13,28 @@ export interface BenchDomain {
 export interface ZoneReply {
   rcode: 'NOERROR' | 'NXDOMAIN'
   answers: Answer[]
+  /** With a negative answer: the SOA record that says how long it holds (RFC 2308 section 3). */
+  authorities: Answer[]
 }
 
 const TTL = 300
+
+/** Everything is in one zone. */
+const ZONE = 'test'
+const SOA: Answer = {
+  type: 'SOA',
+  name: ZONE,
+  ttl: TTL,
+  data: {
+    mname: `ns.${ZONE}`,
+    rname: `postmaster.${ZONE}`,
+    serial: 1,
+    refresh: 3600,
+    retry: 600,
+    expire: 86_400,
+    minimum: TTL,
+  },
+}
 
 /**
  * Answers one question. RFC 2308: NXDOMAIN when the name does not exist, an empty NOERROR when it has no such record.
@@ -25,21 +44,15 @@ const TTL = 300
  */
 export function answerQuestion(domains: readonly BenchDomain[], question: Question): ZoneReply {
   const name = question.name.toLowerCase()
+  const positive = (...answers: Answer[]): ZoneReply => ({ rcode: 'NOERROR', answers, authorities: [] })
   for (const { domain, address } of domains) {
     const host = `mx.${domain}`
-    if (name === domain)
-      return {
-        rcode: 'NOERROR',
-        answers:
-          question.type === 'MX'
-            ? [{ type: 'MX', name: question.name, ttl: TTL, data: { preference: 10, exchange: host } }]
-            : [],
-      }
-    if (name === host)
-      return {
-        rcode: 'NOERROR',
-        answers: question.type === 'A' ? [{ type: 'A', name: question.name, ttl: TTL, data: address }] : [],
-      }
+    if (name !== domain && name !== host) continue
+    if (name === domain && question.type === 'MX')
+      return positive({ type: 'MX', name: question.name, ttl: TTL, data: { preference: 10, exchange: host } })
+    if (name === host && question.type === 'A')
+      return positive({ type: 'A', name: question.name, ttl: TTL, data: address })
+    return { rcode: 'NOERROR', answers: [], authorities: [SOA] }
   }
-  return { rcode: 'NXDOMAIN', answers: [] }
+  return { rcode: 'NXDOMAIN', answers: [], authorities: [SOA] }
 }

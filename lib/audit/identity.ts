@@ -18,8 +18,24 @@ export const RECIPIENT_HMAC = /^k1:[0-9a-f]{32}$/
  * @param address a CPR number in it must be masked before: a digest of one could be tried out
  */
 export function recipientHmac(address: string, key: Buffer): string {
-  return `${KEY_ID}:${createHmac('sha256', key).update(address.toLowerCase()).digest('hex').slice(0, 32)}`
+  const lower = address.toLowerCase()
+  let known = digests.get(key)
+  if (known === undefined) {
+    known = new Map<string, string>()
+    digests.set(key, known)
+  }
+  let digest = known.get(lower)
+  if (digest === undefined) {
+    digest = `${KEY_ID}:${createHmac('sha256', key).update(lower).digest('hex').slice(0, 32)}`
+    if (known.size >= KNOWN_DIGESTS) known.clear()
+    known.set(lower, digest)
+  }
+  return digest
 }
+
+/** One mail is several events about the same recipient, and the next mail often goes to the same one. */
+const KNOWN_DIGESTS = 5000
+const digests = new WeakMap<Buffer, Map<string, string>>()
 
 /**
  * Takes the persons out of texts that may repeat the recipients' addresses (remote servers do: `<bo@x>: unknown`).
@@ -27,11 +43,13 @@ export function recipientHmac(address: string, key: Buffer): string {
  * @returns gives a text with `...@domain` where an address of the list stood
  */
 export function personsMask(addresses: readonly string[]): (text: string) => string {
-  const patterns = addresses.flatMap(patternsOf)
-  return (text) =>
-    text.includes('@')
-      ? patterns.reduce((result, { form, instead }) => result.replace(form, () => instead), text)
-      : text
+  let patterns: ReturnType<typeof patternsOf> | undefined
+  return (text) => {
+    // most texts hold no address at all
+    if (!text.includes('@')) return text
+    patterns ??= addresses.flatMap(patternsOf)
+    return patterns.reduce((result, { form, instead }) => result.replace(form, () => instead), text)
+  }
 }
 
 function patternsOf(address: string): { form: RegExp; instead: string }[] {

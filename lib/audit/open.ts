@@ -1,9 +1,7 @@
 /** The audit log of one process: events in, one line each, into a file per UTC day. */
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
-import { pino } from 'pino'
 import type { Clock } from '../clock'
-import { ACTIONS } from './actions'
 import { toEcs, type EcsContext } from './ecs'
 import { openAuditFile, type AuditFile } from './file'
 import { auditFileName, removeOldFiles, utcDay } from './retention'
@@ -24,9 +22,9 @@ export interface AuditOptions extends EcsContext {
 /**
  * Open the audit log.
  *
- * Lines go out with write(2) before `tell` returns, so that nothing is lost with the process. The lines are pino's; the
- * file is our own, because the log must know of each line whether it was written (pino's destination keeps what failed
- * in memory, and its fsync passes over errors).
+ * Lines go out with write(2) before `tell` returns, so that nothing is lost with the process. No logging library stands in
+ * between: the log must know of each line whether it was written (pino's destination keeps what failed in memory, and
+ * its fsync passes over errors).
  *
  * @throws Error when today's file cannot be opened
  */
@@ -37,6 +35,7 @@ export function openAudit(options: AuditOptions): Audit {
   const given = { day: '', sequence: 0 }
   let lost = 0
   let closed = false
+  const context: EcsContext = { ...options, mask: rememberingClean(options.mask) }
 
   /** Today's file; opened again after a failure. */
   function fileFor(now: number): AuditFile {
@@ -62,19 +61,9 @@ export function openAudit(options: AuditOptions): Audit {
     }
   }
 
-  let target: AuditFile | undefined
-  const lines = pino(
-    { base: null, timestamp: false, level: 'trace', formatters: { level: (label) => ({ log: { level: label } }) } },
-    { write: (line: string) => target?.append(line) },
-  )
-
   function writeLine(file: AuditFile, event: AuditEvent, now: number): void {
     const stamp = { now, sequence: ++given.sequence, id: randomUUID() }
-    const content = toEcs(event, options, stamp)
-    // pino writes the level itself, first in the line.
-    delete content.log
-    target = file
-    lines[ACTIONS[event.action].level](content)
+    file.append(`${JSON.stringify(toEcs(event, context, stamp))}\n`)
   }
 
   /** @throws Error when the line is not written; the event is counted as lost then */
@@ -114,6 +103,24 @@ export function openAudit(options: AuditOptions): Audit {
       open = undefined
       return Promise.resolve()
     },
+  }
+}
+
+/** How many texts, and up to which length each, are known to hold nothing. */
+const CLEAN = { texts: 2000, length: 300 }
+
+/** Most texts of a log come again and again (hosts, rules, versions): what held nothing is not searched a second time. */
+function rememberingClean(mask: (text: string) => string): (text: string) => string {
+  const clean = new Set<string>()
+  return (text) => {
+    if (clean.has(text)) return text
+    const masked = mask(text)
+    if (masked === text && text.length <= CLEAN.length) {
+      // what is no number today may be one tomorrow (a birth date), so nothing is remembered for ever
+      if (clean.size >= CLEAN.texts) clean.clear()
+      clean.add(text)
+    }
+    return masked
   }
 }
 

@@ -7,8 +7,13 @@ const DAY = 24 * 60 * 60 * 1000
 
 /** UTC day of a time, `YYYY-MM-DD`. */
 export function utcDay(millis: number): string {
-  return new Date(millis).toISOString().slice(0, 10)
+  const number = Math.floor(millis / DAY)
+  if (number !== lastDay.number) lastDay = { number, text: new Date(millis).toISOString().slice(0, 10) }
+  return lastDay.text
 }
+
+/** Asked for every line of the log. */
+let lastDay = { number: NaN, text: '' }
 
 /**
  * `audit-2026-11-23.w1.ndjson`: one file per UTC day and process.

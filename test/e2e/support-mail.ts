@@ -7,6 +7,8 @@ import { readdirSync, readFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import type { World } from './world'
 import type { Gateway } from '../internet/gateway'
+import { readRecords } from '../../lib/spool/record'
+import { isJournalFile, parseSegmentName } from '../../lib/spool/run'
 import { sendWithPython, type Sent } from '../internet/clients'
 import { until } from '../../demo/processes'
 
@@ -52,7 +54,8 @@ export async function accepted(gateway: Pick<Gateway, 'server'>, mail: Letter): 
 /** Every place where the letter is for this recipient; empty = lost. A place stands there as often as it holds a copy. */
 export function placesOf(world: Pick<World, 'postfix'>, gateway: Gateway, mail: Letter, recipient: string): Place[] {
   const places: Place[] = arrivals(world, mail, recipient).map(() => 'delivered')
-  for (const file of queueFiles(gateway)) if (concerns(file.text, mail, recipient)) places.push('queued')
+  const queued = [...queueFiles(gateway).map(({ text }) => text), ...journalTexts(gateway)]
+  for (const text of queued) if (concerns(text, mail, recipient)) places.push('queued')
   for (const report of world.postfix.mails(mail.from.slice(mail.from.indexOf('@') + 1))) {
     if (report.sender === '' && concerns(report.message.toString('latin1'), mail, recipient)) places.push('reported')
   }
@@ -74,10 +77,11 @@ function concerns(text: string, mail: Letter, recipient: string): boolean {
   return text.includes(recipient) || (text.includes(`"user": "${local}"`) && text.includes(`"host": "${domain}"`))
 }
 
-/** What lies in the queue directory, set-aside files included. */
+/** What lies in the queue directory as a file of its own, set-aside files included. */
 export function queueFiles(gateway: Pick<Gateway, 'dir'>): { name: string; path: string; text: string }[] {
   const dir = path.join(gateway.dir, 'queue')
   return readdirSync(dir).flatMap((name) => {
+    if (isJournalFile(name)) return []
     const file = path.join(dir, name)
     try {
       return [{ name, path: file, text: readFileSync(file, 'latin1') }]
@@ -85,6 +89,20 @@ export function queueFiles(gateway: Pick<Gateway, 'dir'>): { name: string; path:
       return [] // gone in between: delivered or renamed
     }
   })
+}
+
+/** What was accepted and has no file of its own yet. */
+export function journalTexts(gateway: Pick<Gateway, 'dir'>): string[] {
+  const dir = path.join(gateway.dir, 'queue')
+  const segments = readdirSync(dir)
+    .filter((name) => parseSegmentName(name) !== null)
+    .map((name) => readRecords(readFileSync(path.join(dir, name))).records)
+  const done = new Set(segments.flat().flatMap((record) => (record.kind === 'done' ? record.numbers : [])))
+  return segments
+    .flat()
+    .flatMap((record) =>
+      record.kind === 'mail' && !done.has(record.number) ? [record.content.toString('latin1')] : [],
+    )
 }
 
 /** Let every file of a halted gateway be due at once (the second number of its name is the time of the next try). */

@@ -18,7 +18,8 @@ import {
   type Todo,
   type Transaction,
 } from '../../plugins/haraka'
-import { examine, NOTES_KEY } from '../../plugins/mail-facts'
+import { examine } from '../../plugins/mail-facts'
+import { NOTES_KEY } from '../../plugins/notes-key'
 import { keepRequiretlsHere, offerRequiretls, requiretlsOf } from '../../plugins/requiretls'
 import { settleTlsRequired } from '../../plugins/tls-required-edit'
 
