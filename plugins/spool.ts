@@ -173,14 +173,15 @@ export async function closeSpool(): Promise<void> {
  */
 export async function recoverSpool(haraka: HarakaModules, warn: (text: string) => void): Promise<number> {
   const { queue_dir: dir } = haraka.queue
-  const identities = new Set((await fs.readdir(dir)).map((name) => identityOf(haraka, name)))
+  let filed: ReadonlySet<string> | undefined
   return await recoverJournals({
     dir,
     warn,
     async save(name, content) {
       const parts = haraka.queueFile.parts(name)
+      filed ??= new Set((await fs.readdir(dir)).map((file) => identityOf(haraka, file)))
       // filed before the crash: the journal had no time to forget it
-      if (parts === null || identities.has(identityOf(haraka, name))) return
+      if (parts === null || filed.has(identityOf(haraka, name))) return
       const { arrival, uid, next_attempt, attempts } = parts
       const filename = haraka.queueFile.name({ arrival, uid, next_attempt, attempts })
       const file = await saveQueueFile(haraka, filename, content)

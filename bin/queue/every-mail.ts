@@ -1,7 +1,9 @@
 /** All mails of a queue: those that have a file, and those that a process has accepted a moment ago. */
 import { describeMails, type DescribedMail } from '../../lib/control'
-import type { QueueFileName } from '../../lib/queue/file-name'
+import { readQueueContent } from '../../lib/queue/envelope'
+import { parseFileName, type QueueFileName } from '../../lib/queue/file-name'
 import { queuedMails, queueMail, type QueueEntry } from '../../lib/queue/mails'
+import { journaledMails } from '../../lib/spool/recover'
 import type { QueueRoom } from './room'
 
 /**
@@ -12,7 +14,8 @@ export async function* everyMail(
   room: QueueRoom,
   files: readonly QueueFileName[],
 ): AsyncGenerator<QueueEntry, void, undefined> {
-  yield* await withoutFile(room, new Set(files.map(({ identity }) => identity)))
+  const filed = new Set(files.map(({ identity }) => identity))
+  yield* await (room.gateway === null ? left(room, filed) : withoutFile(room, filed))
   yield* queuedMails(room.sources, files)
 }
 
@@ -34,4 +37,18 @@ async function withoutFile(room: QueueRoom, filed: ReadonlySet<string>): Promise
       mail: await queueMail(room.sources, mail, { ...mail, file: null }, pid),
     })),
   )
+}
+
+/** What a gateway that ended without warning had accepted: its next start makes files of it. */
+async function left(room: QueueRoom, filed: ReadonlySet<string>): Promise<QueueEntry[]> {
+  const entries: QueueEntry[] = []
+  for (const { name, content } of await journaledMails(room.queueDir)) {
+    const parsed = parseFileName(name)
+    const read = readQueueContent(content)
+    if (parsed === null || filed.has(parsed.identity) || !read.ok) continue
+    const { identity, nextTry, tries } = parsed
+    const place = { identity, nextTry, tries, size: read.size, file: null }
+    entries.push({ identity, mail: await queueMail(room.sources, read.envelope, place, null) })
+  }
+  return entries
 }

@@ -54,7 +54,7 @@ export async function journaledMails(dir: string): Promise<MailRecord[]> {
 
 async function orphans({ dir, alive = isAlive }: Pick<RecoverOptions, 'dir' | 'alive'>): Promise<Orphan[]> {
   const byRun = new Map<string, { run: Run; segments: { file: string; segment: number }[] }>()
-  for (const name of await fs.readdir(dir)) {
+  for (const name of await namesIn(dir)) {
     const parsed = parseSegmentName(name)
     if (parsed === null) continue
     const label = runLabel(parsed.run)
@@ -68,6 +68,16 @@ async function orphans({ dir, alive = isAlive }: Pick<RecoverOptions, 'dir' | 'a
       run,
       segments: segments.sort((a, b) => a.segment - b.segment).map(({ file }) => file),
     }))
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await fs.readdir(dir)
+  } catch (error) {
+    // a gateway that never ran has no queue
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** Of several processes that start together one does it; a claim whose owner has ended is none. */

@@ -6,6 +6,7 @@ import {
   letter,
   placesOf,
   post,
+  journalTexts,
   queueFiles,
   somewhere,
   type Letter,
@@ -251,8 +252,8 @@ describe('a plugin that never answers, without any time-out of Haraka', function
 
   for (const hook of asked) {
     it(`in ${hook}: the mail waits in the queue`, () => {
-      const file = queueFiles(gateway).filter(({ text }) => text.includes(`"no-${hook}"`))
-      assert.ok(file.length > 0)
+      const queued = [...queueFiles(gateway).map(({ text }) => text), ...journalTexts(gateway)]
+      assert.ok(queued.some((text) => text.includes(`"no-${hook}"`)))
       const domain = hook === 'delivered' ? 'good.test' : 'notls.test'
       assert.ok(places(`no-${hook}`, domain).includes('queued'))
     })
