@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
+import { isRunning } from '../util/running'
 
 /** Name of the folder in an instance. */
 const RUN = 'run'
@@ -84,7 +85,7 @@ export function prepareRunDirectory(dir: string): void {
 export async function removeStale(dir: string, ownPid: number, now: number): Promise<void> {
   for (const { pid, name } of controlSockets(dir)) {
     if (pid === ownPid) remove(path.join(dir, name))
-    else if ((await refuses(dir, name)) && (!runs(pid) || isOld(path.join(dir, name), now)))
+    else if ((await refuses(dir, name)) && (!isRunning(pid) || isOld(path.join(dir, name), now)))
       remove(path.join(dir, name))
   }
 }
@@ -111,15 +112,6 @@ async function refuses(dir: string, name: string): Promise<boolean> {
       })
     })
   })
-}
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 function isOld(file: string, now: number): boolean {

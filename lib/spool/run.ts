@@ -1,5 +1,6 @@
 /** Which run of which process a journal belongs to, and whether that process still lives. */
 import { readFileSync } from 'node:fs'
+import { isRunning, startTicks } from '../util/running'
 
 /** A process by its id alone could be another one after a restart; boot and start time tell them apart. */
 export interface Run {
@@ -14,7 +15,7 @@ const NAME = /^journal\.([0-9a-f]{1,8})-(\d{1,10})-(\d{1,20})\.(\d{1,9}|claim)$/
 
 /** This very process. */
 export function ownRun(): Run {
-  return { pid: process.pid, boot: bootId(), start: startOf(process.pid) ?? '0' }
+  return { pid: process.pid, boot: bootId(), start: startTicks(process.pid) ?? '0' }
 }
 
 export function runLabel({ boot, pid, start }: Run): string {
@@ -46,16 +47,8 @@ export function parseSegmentName(name: string): { run: Run; segment: number } | 
 export function isAlive(run: Run): boolean {
   const own = ownRun()
   if (run.boot !== own.boot) return false
-  const start = startOf(run.pid)
-  if (start !== null) return start === run.start
-  if (own.start !== '0') return false
-  // no /proc: the id is all there is to go by
-  try {
-    process.kill(run.pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  const start = startTicks(run.pid)
+  return start === null ? isRunning(run.pid) : start === run.start
 }
 
 function bootId(): string {
@@ -65,20 +58,5 @@ function bootId(): string {
       .slice(0, 8)
   } catch {
     return '0'
-  }
-}
-
-/**
- * Field 22 of /proc/PID/stat; the command name before it may hold anything, so fields count from its last bracket.
- *
- * @returns null when there is no such process, or only what is left of one until its parent asks (zombie)
- */
-function startOf(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' || state === 'X' ? null : (fields[18] ?? null)
-  } catch {
-    return null
   }
 }
