@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../lib/clock'
 import { openLmdbStore } from '../../lib/store/lmdb'
 import { storeContract } from './contract'
+import { shareContract } from './share-contract'
 import { removeTempDirs, tempDir } from './temp'
 
 after(removeTempDirs)
@@ -13,6 +14,9 @@ storeContract('lmdb', (clock, onError) => openLmdbStore({ path: tempDir(), clock
 describe('store: lmdb', function () {
   this.timeout(30_000)
   afterEach(removeTempDirs)
+
+  const shared = tempDir()
+  shareContract('lmdb', () => openLmdbStore({ path: shared, clock: systemClock }))
 
   it('keeps everything over close and open, counts included', async () => {
     const path = tempDir()

@@ -5,6 +5,7 @@ import type { Store } from '../../lib/store/types'
 import { requirePackages } from '../internet/packages'
 import { storeContract } from './contract'
 import { startRedis, stopRedisServers, type RedisServer } from './redis-server'
+import { shareContract } from './share-contract'
 import { removeTempDirs, tempDir } from './temp'
 
 describe('store: redis', function () {
@@ -26,6 +27,8 @@ describe('store: redis', function () {
   })
 
   storeContract('redis', (clock, onError) => openRedisStore({ url: server.url, path: tempDir(), clock, onError }))
+
+  shareContract('redis', () => openRedisStore({ url: server.url, path: tempDir(), clock: systemClock }))
 
   describe('several machines', () => {
     let stores: Store[]
