@@ -129,6 +129,8 @@ export function createFlow(): Flow {
       }
       frame.inParagraph = true
       if (frame.kind === 'row' && frame.cellText) push(frame, ' ', frame.joined)
+      // what stood in front of it is no part of it
+      else if (frame.kind === 'line' && frame.joined === 0) finish(frame)
       frame.joined = 0
     },
     closeParagraph() {

@@ -220,9 +220,15 @@ function membersOf(bytes: Buffer, entries: readonly Entry[], stop: number, probl
   for (const entry of entries) {
     if (names.has(entry.name)) problems.push('two members of the archive have the same name')
     names.add(entry.name)
-    if (entry.isDirectory && entry.size + entry.packedSize > 0) problems.push('a folder of the archive has content')
+    if (entry.isDirectory && !isEmpty(members.get(entry))) problems.push('a folder of the archive has content')
   }
   return entries.flatMap((entry) => members.get(entry) ?? [])
+}
+
+/** Nothing stored, or nothing deflated, which Python writes. */
+function isEmpty(member: ZipMember | undefined): boolean {
+  const packed = member?.packed.toString('hex') ?? ''
+  return member?.size === 0 && (packed === '' || (member.method === 8 && packed === '0300'))
 }
 
 function memberOf(entry: Entry, packed: Buffer): ZipMember {
