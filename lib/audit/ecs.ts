@@ -6,7 +6,7 @@ import type { CertificateFacts, Failure, TlsFacts } from '../failure'
 import { ACTIONS, SEVERITY } from './actions'
 import { addressParts } from '../util/address'
 import { personsMask, recipientHmac, type RecipientStyle } from './identity'
-import { maskTree, type JsonObject, type Tree } from './mask-tree'
+import { maskedJson, ReadyJson, type Tree } from './mask-tree'
 import type { AuditEvent } from './types'
 
 /** Version of ECS that the field names are from. */
@@ -33,11 +33,9 @@ export interface EcsStamp {
 }
 
 /**
- * The line's content, every string masked. Pure.
- *
- * @returns plain JSON without undefined values
+ * The event's line as JSON, every string masked, without a line end. Pure.
  */
-export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): JsonObject {
+export function ecsLine(event: AuditEvent, context: EcsContext, stamp: EcsStamp): string {
   const facts = ACTIONS[event.action]
   const tree: Tree = {
     '@timestamp': new Date(stamp.now).toISOString(),
@@ -60,17 +58,12 @@ export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): 
       // ECS counts nanoseconds.
       duration: event.duration === undefined ? undefined : Math.round(event.duration) * 1_000_000,
     },
-    observer: {
-      hostname: context.hostname,
-      product: 'haraka-plugin-secure-mail',
-      version: context.version,
-      type: 'mta',
-    },
+    observer: observerJson(context),
     email: emailTree(event, context),
     user: { email: event.sender === '' ? undefined : event.sender, name: event.source?.user },
     source: { ip: event.source?.ip, port: event.source?.port },
     destination: { domain: event.destination?.host, ip: event.destination?.ip, port: event.destination?.port },
-    tls: tlsTree(event.tls),
+    tls: tlsTree(event.tls, context),
     rule: ruleTree(event),
     error: errorTree(event.failure),
     securemail: securemailTree(event, context),
@@ -80,10 +73,28 @@ export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): 
   const persons =
     context.recipients === 'clear' ? [] : (event.recipients ?? []).filter((one) => one.toLowerCase() !== sender)
   const withoutPersons = personsMask(persons)
-  return maskTree(tree, (text) => {
+  return maskedJson(tree, (text) => {
     const anonymous = withoutPersons(text)
-    return hasDigits(anonymous) ? context.mask(anonymous) : anonymous
+    return maskNumbers(anonymous, context)
   })
+}
+
+function maskNumbers(text: string, context: EcsContext): string {
+  return hasDigits(text) ? context.mask(text) : text
+}
+
+const observers = new WeakMap<EcsContext, ReadyJson>()
+
+/** The same in every line of a process. */
+function observerJson(context: EcsContext): ReadyJson {
+  let ready = observers.get(context)
+  if (ready === undefined) {
+    const { hostname, version } = context
+    const observer = { hostname, product: 'haraka-plugin-secure-mail', version, type: 'mta' }
+    ready = new ReadyJson(maskedJson(observer, (text) => maskNumbers(text, context)))
+    observers.set(context, ready)
+  }
+  return ready
 }
 
 function emailTree(event: AuditEvent, context: EcsContext): Tree {
@@ -115,7 +126,7 @@ function recipientTree(event: AuditEvent, context: EcsContext): Tree | undefined
   }
 }
 
-function tlsTree(tls: AuditEvent['tls']): Tree | undefined {
+function tlsTree(tls: AuditEvent['tls'], context: EcsContext): Tree | undefined {
   if (tls === undefined) return undefined
   if (tls === null) return { established: false }
   const { name, number } = versionOf(tls)
@@ -126,7 +137,7 @@ function tlsTree(tls: AuditEvent['tls']): Tree | undefined {
     cipher: tls.cipher,
     resumed: tls.resumed,
     client: { server_name: tls.servername },
-    server: tls.certificate === undefined ? undefined : certificateTree(tls.certificate),
+    server: tls.certificate === undefined ? undefined : certificateJson(tls.certificate, context),
   }
 }
 
@@ -136,6 +147,20 @@ function versionOf(tls: TlsFacts): { name: string | undefined; number: string | 
   if (match === null) return { name: undefined, number: undefined }
   const number = match[2] ?? ''
   return { name: (match[1] ?? '').toLowerCase(), number: number.includes('.') ? number : `${number}.0` }
+}
+
+const certificates = new WeakMap<CertificateFacts, ReadyJson>()
+
+/** A connection that serves many mails has one certificate. One that names a mailbox is looked through each time. */
+function certificateJson(certificate: CertificateFacts, context: EcsContext): Tree | ReadyJson {
+  const known = certificates.get(certificate)
+  if (known !== undefined) return known
+  const tree = certificateTree(certificate)
+  const json = maskedJson({ tls: { server: tree } }, (text) => maskNumbers(text, context))
+  if (json === '{}' || json.includes('@')) return tree
+  const ready = new ReadyJson(json.slice('{"tls":{"server":'.length, -2))
+  certificates.set(certificate, ready)
+  return ready
 }
 
 function certificateTree(certificate: CertificateFacts): Tree {

@@ -35,44 +35,68 @@ const SELF_MADE: Forms = {
   tls: { server: { hash: { sha256: DIGEST }, not_before: TIME, not_after: TIME } },
 }
 
+/** JSON that was made, and looked through, before. */
+export class ReadyJson {
+  constructor(readonly json: string) {}
+}
+
 /** A tree as its maker writes it: what is undefined is left out. */
 export interface Tree {
-  [name: string]: JsonValue | Tree | undefined
+  [name: string]: JsonValue | Tree | ReadyJson | undefined
 }
 
 /**
- * A copy with every string masked and bounded, self-made ids, times and digests excepted; without what is undefined, and
- * without objects that are empty then.
+ * The tree as JSON, every string masked and bounded, self-made ids, times and digests excepted; without what is
+ * undefined, and without objects that are empty then. One pass: this is done for every line of the log.
  *
  * @param mask replaces what must not be written
  */
-export function maskTree(tree: Tree, mask: (text: string) => string): JsonObject {
-  return maskObject(tree, mask, SELF_MADE) ?? {}
+export function maskedJson(tree: Tree, mask: (text: string) => string): string {
+  return objectJson(tree, mask, SELF_MADE) ?? '{}'
 }
 
-function maskObject(tree: Tree, mask: (text: string) => string, forms: Forms | undefined): JsonObject | undefined {
-  let result: JsonObject | undefined
+function objectJson(tree: Tree, mask: (text: string) => string, forms: Forms | undefined): string | undefined {
+  let json = ''
   for (const name of Object.keys(tree)) {
-    const form = forms !== undefined && Object.hasOwn(forms, name) ? forms[name] : undefined
-    const value = maskValue(tree[name], mask, form)
+    const value = tree[name]
     if (value === undefined) continue
-    result ??= {}
-    result[name] = value
+    const form = forms !== undefined && Object.hasOwn(forms, name) ? forms[name] : undefined
+    const inner = valueJson(value, mask, form)
+    if (inner !== undefined) json += `${json === '' ? '{' : ','}${keyJson(name)}${inner}`
   }
-  return result
+  return json === '' ? undefined : `${json}}`
 }
 
-function maskValue(
-  value: JsonValue | Tree | undefined,
+function valueJson(
+  value: JsonValue | Tree | ReadyJson | undefined,
   mask: (text: string) => string,
   form: RegExp | Forms | undefined,
-): JsonValue | undefined {
+): string | undefined {
   if (typeof value === 'string') {
-    if (form instanceof RegExp && form.test(value)) return value
-    const bounded = value.length > MAX_STRING ? value.slice(0, MAX_STRING) : value
-    return mask(bounded)
+    if (form instanceof RegExp && form.test(value)) return quoted(value)
+    return quoted(mask(value.length > MAX_STRING ? value.slice(0, MAX_STRING) : value))
   }
-  if (Array.isArray(value)) return value.map((item) => maskValue(item, mask, form) ?? null)
-  if (typeof value !== 'object' || value === null) return value
-  return maskObject(value, mask, form instanceof RegExp ? undefined : form)
+  if (typeof value !== 'object' || value === null) return value === undefined ? undefined : JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map((item) => valueJson(item, mask, form) ?? 'null').join(',')}]`
+  if (value instanceof ReadyJson) return value.json
+  return objectJson(value, mask, form instanceof RegExp ? undefined : form)
+}
+
+/** Nothing in it that JSON writes in another way. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
+}
+
+/** Field names are few, and come again with every line. */
+const keys = new Map<string, string>()
+
+function keyJson(name: string): string {
+  let json = keys.get(name)
+  if (json === undefined) {
+    json = `${JSON.stringify(name)}:`
+    if (keys.size < 1000) keys.set(name, json)
+  }
+  return json
 }

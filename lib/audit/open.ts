@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import type { Clock } from '../clock'
-import { toEcs, type EcsContext } from './ecs'
+import { ecsLine, type EcsContext } from './ecs'
 import { openAuditFile, type AuditFile } from './file'
 import { auditFileName, removeOldFiles, utcDay } from './retention'
 import type { Audit, AuditEvent } from './types'
@@ -63,7 +63,7 @@ export function openAudit(options: AuditOptions): Audit {
 
   function writeLine(file: AuditFile, event: AuditEvent, now: number): void {
     const stamp = { now, sequence: ++given.sequence, id: randomUUID() }
-    file.append(`${JSON.stringify(toEcs(event, context, stamp))}\n`)
+    file.append(`${ecsLine(event, context, stamp)}\n`)
   }
 
   /** @throws Error when the line is not written; the event is counted as lost then */

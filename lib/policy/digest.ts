@@ -10,10 +10,19 @@ import type { Requirement } from './types'
  * @returns 43 characters, base64url of a SHA-256
  */
 export function requirementDigest(requirement: Requirement): string {
-  return createHash('sha256')
-    .update(JSON.stringify(protectionOf(requirement)))
-    .digest('base64url')
+  const protection = JSON.stringify(protectionOf(requirement))
+  let digest = known.get(protection)
+  if (digest === undefined) {
+    digest = createHash('sha256').update(protection).digest('base64url')
+    if (known.size >= KNOWN) known.clear()
+    known.set(protection, digest)
+  }
+  return digest
 }
+
+/** There are as many as the map has kinds of rows, and each mail asks. */
+const KNOWN = 1000
+const known = new Map<string, string>()
 
 /** One recipient with its requirement. */
 export interface Decided {

@@ -1,5 +1,6 @@
 import { ACTIONS } from '../../lib/audit/actions'
-import type { EcsContext } from '../../lib/audit/ecs'
+import { ecsLine, type EcsContext, type EcsStamp } from '../../lib/audit/ecs'
+import type { JsonObject } from '../../lib/audit/mask-tree'
 import type { AuditAction, AuditEvent } from '../../lib/audit/types'
 import { maskCpr } from '../../lib/classify/cpr'
 import type { TlsFacts } from '../../lib/failure'
@@ -31,6 +32,11 @@ export const CONTEXT: EcsContext = {
   recipients: 'domain+hmac',
   hmacKey: Buffer.alloc(32, 7),
   mask: maskCpr,
+}
+
+/** The line of an event, read back. */
+export function toEcs(event: AuditEvent, context: EcsContext, stamp: EcsStamp): JsonObject {
+  return JSON.parse(ecsLine(event, context, stamp)) as JsonObject
 }
 
 /** An event with every field set. */

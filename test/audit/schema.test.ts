@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import Ajv from 'ajv/dist/2020'
-import { toEcs } from '../../lib/audit/ecs'
 import { packageRoot } from '../../lib/package-root'
-import { ALL_ACTIONS, CONTEXT, fullEvent } from './fixtures'
+import { ALL_ACTIONS, CONTEXT, fullEvent, toEcs } from './fixtures'
 
 const STAMP = { now: Date.UTC(2026, 10, 23), sequence: 1, id: '0d9c1b1e-30f5-4a7e-9a37-6f6f0e0c7a11' }
 const read = (name: string) => readFileSync(path.join(packageRoot(), 'docs', name), 'utf8')
