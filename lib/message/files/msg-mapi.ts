@@ -75,7 +75,7 @@ export function readMapiMessage(
       return cids
     }
     const { id, value } = property
-    if (id === RTF && value.kind === 'bytes') {
+    if (value.kind === 'bytes' && (id === RTF || isCompressedRtf(value.bytes))) {
       attempt(context, `${where} > text`, 'the compressed text', () => {
         for (const cid of readRtfText(context, `${where} > text`, decompressRtf(value.bytes))) cids.add(cid)
       })
@@ -87,10 +87,22 @@ export function readMapiMessage(
         context.reading.properties.push({ where, key: 'Sensitivity', value: name })
       }
     } else if (value.kind === 'text') readText(context, where, property, value.text, others)
-    else if (value.kind === 'bytes') addRaw(context, `${where} > properties`, value.bytes)
+    else if (value.kind === 'bytes') readBinary(context, `${where} > properties`, value.bytes)
   }
   addText(context, `${where} > properties`, 'header', others.join('\n'))
   return cids
+}
+
+/** Under another number a body is a body all the same. */
+function isCompressedRtf(bytes: Buffer): boolean {
+  return /^(?:LZFu|MELA)$/.test(bytes.toString('latin1', 8, 12))
+}
+
+/** Ids and keys; a file does not belong there. */
+function readBinary(context: LegacyContext, where: string, bytes: Buffer): void {
+  addRaw(context, where, bytes)
+  const kind = sniff(bytes)
+  if (kind !== null) addProblem(context, where, `a property holds a file (${kind})`)
 }
 
 function readText(context: LegacyContext, where: string, property: MapiProperty, text: string, others: string[]): void {
@@ -143,8 +155,8 @@ export function readMapiAttachment(
   for (const { id, name: own, value } of properties) {
     if (value.kind === 'text' && !ATTACH_NAMES.includes(id))
       others.push(own === '' ? value.text : `${own}: ${value.text}`)
-    else if (value.kind === 'bytes' && id !== ATTACH_DATA && id !== ATTACH_RENDERING)
-      addRaw(context, place, value.bytes)
+    else if (value.kind === 'bytes' && id === ATTACH_RENDERING) addPicture(context, `${place} > icon`, value.bytes)
+    else if (value.kind === 'bytes' && id !== ATTACH_DATA) readBinary(context, place, value.bytes)
   }
   addText(context, place, 'hidden', others.join('\n'))
   if (!INSIDE.has(numberOf(properties, ATTACH_METHOD) ?? 1))

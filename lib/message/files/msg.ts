@@ -128,7 +128,9 @@ function readProperties(
     const type = declared & ~SEVERAL
     const value = isList && type !== PTYP_BINARY ? listValue(entry.bytes, type) : valueOf(entry.bytes, type, page)
     if (value === null) addProblem(context, where, 'a property of the message has a type that is not known')
-    else properties.push({ id, type, name: nameOf(id), value })
+    else if (type === PTYP_STRING && entry.bytes.length % 2 === 1)
+      addProblem(context, where, 'a property of the message is cut short')
+    if (value !== null) properties.push({ id, type, name: nameOf(id), value })
   }
   if (found < promised) addProblem(context, where, 'a property of the message is missing')
   return properties

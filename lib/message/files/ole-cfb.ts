@@ -39,6 +39,8 @@ const DIFAT_SECTOR = 0xfffffffc
 const FAT_SECTOR = 0xfffffffd
 const END_OF_CHAIN = 0xfffffffe
 const FREE = 0xffffffff
+/** Bytes of a stream that are looked at together with what is left behind its end. */
+const BEFORE_END = 128
 /** Storages inside storages; Office needs five. */
 const MAX_DEPTH = 40
 
@@ -255,7 +257,8 @@ function readTree(
     const what = `the stream ${printable(entry.name)}`
     const runs = readChain(from, entry.start, entry.size, what, problems)
     const whole = runs.length === 1 && runs[0] !== undefined ? runs[0] : Buffer.concat(runs)
-    if (whole.length > entry.size) leftovers.push(whole.subarray(entry.size))
+    // with what stands before it: a size that was changed cuts anywhere
+    if (whole.length > entry.size) leftovers.push(whole.subarray(Math.max(0, entry.size - BEFORE_END) & ~1))
     return whole.subarray(0, entry.size)
   }
   const root = storage('', '', entries[0]?.child ?? FREE, 0)

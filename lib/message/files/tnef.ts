@@ -15,6 +15,7 @@ import {
   type CodePages,
   type MapiProperty,
 } from './msg-mapi'
+import { addPicture } from './ole-pictures'
 import { emptyReading, type FileReader, type FileReading, type OpenFile, type ReadBudget } from './types'
 
 const SIGNATURE = 0x223e9f78
@@ -38,6 +39,8 @@ const TEXTS = new Set([0x8000, 0x8008, 0x8009, 0x800b, 0x8006, 0x8007, 0x0000, 0
 const NUMBERS = new Set([
   0x8005, 0x8020, 0x800d, 0x9006, 0x9008, 0x8014, 0x0006, 0x0007, 0x0009, 0x0008, 0x000a, 0x000b,
 ])
+/** The longest of them is a time in seven words. */
+const NUMBER_LIMIT = 32
 const ATTACH_DATA = 0x3701
 const ATTACH_DISPLAY_NAME = 0x3001
 const IID_SIZE = 16
@@ -112,6 +115,7 @@ function readAttribute(mail: Winmail, id: number, data: Buffer): void {
   const text = () => decodeCodePage(data, mail.page).replace(/\0+$/, '')
   switch (id) {
     case OEM_CODE_PAGE:
+      if (data.length > NUMBER_LIMIT) throw new RangeError('size')
       mail.page = data.readUInt32LE(0)
       return
     case SUBJECT: {
@@ -136,6 +140,7 @@ function readAttribute(mail: Winmail, id: number, data: Buffer): void {
       return
     }
     case RENDERING:
+      if (data.length > NUMBER_LIMIT) throw new RangeError('size')
       if (!context.budget.part()) throw new RangeError('parts')
       mail.attachments.push({ title: '', data: null, properties: [] })
       return
@@ -149,10 +154,11 @@ function readAttribute(mail: Winmail, id: number, data: Buffer): void {
       attachmentOf(mail).properties.push(...readProperties(data, 0, mail.page).properties)
       return
     case ATTACHMENT_PICTURE:
+      addPicture(context, `${where} > icon`, data)
       return
     default:
       if (TEXTS.has(id)) mail.texts.push(text())
-      else if (!NUMBERS.has(id)) addProblem(context, where, 'an attribute is not known')
+      else if (!NUMBERS.has(id) || data.length > NUMBER_LIMIT) addProblem(context, where, 'an attribute is not known')
   }
 }
 
