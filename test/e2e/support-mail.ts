@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import type { World } from './world'
 import type { Gateway } from '../internet/gateway'
-import { readRecords } from '../../lib/spool/record'
+import { readRecords, type JournalRecord } from '../../lib/spool/record'
 import { isJournalFile, parseSegmentName } from '../../lib/spool/run'
 import { sendWithPython, type Sent } from '../internet/clients'
 import { until } from '../../demo/processes'
@@ -94,15 +94,20 @@ export function queueFiles(gateway: Pick<Gateway, 'dir'>): { name: string; path:
 /** What was accepted and has no file of its own yet. */
 export function journalTexts(gateway: Pick<Gateway, 'dir'>): string[] {
   const dir = path.join(gateway.dir, 'queue')
-  const segments = readdirSync(dir)
-    .filter((name) => parseSegmentName(name) !== null)
-    .map((name) => readRecords(readFileSync(path.join(dir, name))).records)
-  const done = new Set(segments.flat().flatMap((record) => (record.kind === 'done' ? record.numbers : [])))
-  return segments
-    .flat()
-    .flatMap((record) =>
+  // every process has a journal of its own, and numbers its mails itself
+  const journals = new Map<string, JournalRecord[]>()
+  for (const name of readdirSync(dir)) {
+    const segment = parseSegmentName(name)
+    if (segment === null) continue
+    const run = JSON.stringify(segment.run)
+    journals.set(run, [...(journals.get(run) ?? []), ...readRecords(readFileSync(path.join(dir, name))).records])
+  }
+  return [...journals.values()].flatMap((records) => {
+    const done = new Set(records.flatMap((record) => (record.kind === 'done' ? record.numbers : [])))
+    return records.flatMap((record) =>
       record.kind === 'mail' && !done.has(record.number) ? [record.content.toString('latin1')] : [],
     )
+  })
 }
 
 /** Let every file of a halted gateway be due at once (the second number of its name is the time of the next try). */
