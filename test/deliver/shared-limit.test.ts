@@ -9,7 +9,8 @@ import { mxHosts, request, requirement, settings, world } from './support/world'
 const tls = issued(['mx1.test'])
 const LIMIT = 4
 
-describe('deliver: a limit that two rooms share', () => {
+describe('deliver: a limit that two rooms share', function () {
+  this.timeout(30_000)
   it('together never more connections than allowed, resting and closing ones included; all mail is delivered', async () => {
     let open = 0
     let most = 0

@@ -108,7 +108,9 @@ class Process {
   }
 }
 
-describe('deliver: connections shared between processes', () => {
+describe('deliver: connections shared between processes', function () {
+  // hours of a fake clock
+  this.timeout(60_000)
   let timers: sinon.SinonFakeTimers
   let store: Store
   let processes: Process[]
