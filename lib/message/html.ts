@@ -59,6 +59,9 @@ const HIDING = new RegExp(
 )
 const HIDING_STYLE_SHEET =
   /display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0|font-size\s*:\s*0|color\s*:\s*(?:white|transparent|#fff)|text-indent\s*:\s*-|position\s*:/i
+/** Styles that show characters or elements in another order than the source has them. */
+const REORDERING =
+  /unicode-bidi\s*:[^;}]{0,40}override|(?:row|column|wrap)-reverse|(?<![-\w])order\s*:\s*-?\d|text-orientation\s*:/i
 const PALE = /^(?:white|#?f[0-9a-f]?f[0-9a-f]?f)/i
 const RUNS_ON = /display\s*:\s*inline|float\s*:|display\s*:\s*contents/i
 /** Attributes whose words are shown to somebody. */
@@ -98,6 +101,7 @@ class Reader {
     const sheets = styleSheets(source)
     this.#styleSheetHides = HIDING_STYLE_SHEET.test(sheets)
     this.#runsOn ||= RUNS_ON.test(sheets)
+    if (REORDERING.test(sheets)) this.#problems.add('the direction of the text is overridden')
     let at = 0
     while (at < source.length) {
       const open = source.indexOf('<', at)
@@ -142,8 +146,11 @@ class Reader {
       this.#note('comment', source.slice(open + 2, close === -1 ? source.length : close))
       return close === -1 ? source.length : close + 1
     }
-    this.#text('<')
-    return open + 1
+    // of several in a row only the last one can begin a tag
+    let end = open + 1
+    while (source.charAt(end) === '<' && source.charAt(end + 1) === '<') end++
+    this.#text(source.slice(open, end))
+    return end
   }
 
   #tag(source: string, open: number, isEnd: boolean): number {
@@ -152,6 +159,7 @@ class Reader {
     const { name } = tag
     const style = tag.attributes.find((attribute) => attribute.name === 'style')?.value ?? ''
     this.#runsOn ||= RUNS_ON.test(style)
+    if (REORDERING.test(style)) this.#problems.add('the direction of the text is overridden')
     this.#breaks(name, isEnd)
     if (name === 'pre') this.#preformatted = Math.max(0, this.#preformatted + (isEnd ? -1 : 1))
     this.#seen(name, isEnd, tag.attributes, style)

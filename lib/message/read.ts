@@ -32,6 +32,9 @@ const READABLE = new Set([
 /** Bytes of content that is not read which are searched as raw text. */
 const RAW_SEARCH = 4 * 1024 * 1024
 
+/** Parameters of a type or disposition that have texts of their own, or are no text. */
+const KNOWN_PARAMETERS = new Set(['boundary', 'name', 'filename', 'charset', 'format', 'delsp'])
+
 interface Walk {
   readonly budget: MessageBudget
   readonly unopened: UnopenedLeaf[]
@@ -133,6 +136,8 @@ function readBody(walk: Walk, body: Buffer, header: HeaderBlock, place: Place): 
   part.parameters = type.parameters
   part.disposition = dispositionField.value === '' ? '' : disposition.value
   if (name !== '') walk.texts.push({ where: part.where, role: 'name', text: name })
+  const others = [...sideTexts(contentType.value, type), ...sideTexts(dispositionField.value, disposition)]
+  if (others.length > 0) walk.texts.push({ where: `${part.where} > header`, role: 'header', text: others.join('\n') })
   if (!walk.budget.mimePart()) return unread(walk, part, 'there are too many parts')
   if (walk.budget.timeUp()) return unread(walk, part, 'the time for reading was up')
   const encoding = transferEncoding(encodingField.value.replace(/;.*$/s, ''))
@@ -286,6 +291,14 @@ function partName(type: StructuredValue, disposition: StructuredValue): string {
     .filter((name) => name !== undefined)
     .map((name) => decodeWords(name).text)
   return [...new Set(names)].join(' ')
+}
+
+/** Parameters that nobody looks at by name, and comments. */
+function sideTexts(field: string, { parameters }: StructuredValue): string[] {
+  const texts = [...parameters].filter(([key]) => !KNOWN_PARAMETERS.has(key)).map(([key, text]) => `${key}=${text}`)
+  if (!field.includes('(')) return texts
+  const boundary = parameters.get('boundary') ?? ''
+  return [...texts, boundary === '' ? field : field.replaceAll(boundary, ' ')]
 }
 
 function placeName(place: Place, type: string, name: string): string {

@@ -211,7 +211,11 @@ const ROWS: Row[] = [
     raw: mixed([part('Content-Type: application/octet-stream', CPR)]),
     expect: 'found',
   },
-  { name: 'application/json', raw: mixed([part('Content-Type: application/json', `{"cpr":"${CPR}"}`)]), expect: 'found' },
+  {
+    name: 'application/json',
+    raw: mixed([part('Content-Type: application/json', `{"cpr":"${CPR}"}`)]),
+    expect: 'found',
+  },
   {
     name: 'enclosed message in base64',
     raw: mixed([
@@ -320,6 +324,293 @@ const ROWS: Row[] = [
     raw: encoded('Content-Type: text/plain', Buffer.from('a\0bcdefghijklmnopq')),
     expect: 'refused',
   },
+  // reference 8.1: transfer encodings
+  {
+    name: 'base64 in lines of any length, with blanks',
+    raw: mail({ 'Content-Transfer-Encoding': 'BASE64' }, Array.from(base64(`nr. ${CPR}`)).join(' \n')),
+    expect: 'found',
+  },
+  {
+    name: 'transfer encoding with a comment',
+    raw: mail({ 'Content-Transfer-Encoding': 'base64 (x)' }, base64(CPR)),
+    expect: 'refused',
+  },
+  {
+    name: 'transfer encoding x-uuencode',
+    raw: mail({ 'Content-Transfer-Encoding': 'x-uuencode' }, 'begin 644 a\n#0V%T\n`\nend\n'),
+    expect: 'refused',
+  },
+  {
+    name: 'quoted-printable in lower case, blanks behind a soft break',
+    raw: mail({ 'Content-Transfer-Encoding': 'Quoted-Printable' }, '0707=3=\n61=2d4=  \n285 0707=36=31=2d=\n4285'),
+    expect: 'found',
+  },
+  {
+    name: 'quoted-printable that is broken',
+    raw: mail({ 'Content-Transfer-Encoding': 'quoted-printable' }, `=G7 ${CPR} =`),
+    expect: 'found',
+  },
+  {
+    name: 'quoted-printable around a nested message',
+    raw: mixed([
+      part('Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable', 'Subject: x\n\n0707=\n61-4285'),
+    ]),
+    expect: 'found',
+  },
+  { name: 'a NUL inside the number', raw: mail({}, '070761\x004285'), expect: 'refused' },
+  { name: 'a NUL inside the header', raw: mail({ Subject: '[unsecure] [public] a\0b' }, 'x'), expect: 'refused' },
+  // reference 8.2: charsets
+  {
+    name: 'UTF-32BE without a label',
+    raw: encoded('Content-Type: text/plain', iconv.encode(`nr ${CPR}`, 'utf-32be', { addBOM: false })),
+    expect: 'found',
+  },
+  {
+    name: 'UTF-16 labelled UTF-8',
+    raw: encoded('Content-Type: text/plain; charset=utf-8', iconv.encode(`nr ${CPR}`, 'utf-16le', { addBOM: false })),
+    expect: 'found',
+  },
+  {
+    name: 'HTML in UTF-16',
+    raw: encoded(
+      'Content-Type: text/html; charset=utf-16',
+      iconv.encode('0707<b>61</b>-4285', 'utf-16', { addBOM: true }),
+    ),
+    expect: 'found',
+  },
+  {
+    name: 'EBCDIC without a label',
+    raw: encoded(
+      'Content-Type: text/plain',
+      Buffer.from('d5a494948599a240f0f7f0f7f6f160f4f2f8f540968640c1959581', 'hex'),
+    ),
+    expect: 'refused',
+  },
+  {
+    name: 'EBCDIC labelled ISO-8859-1',
+    raw: encoded('Content-Type: text/plain; charset=iso-8859-1', Buffer.from('f0f7f0f7f6f160f4f2f8f5', 'hex')),
+    expect: 'refused',
+  },
+  ...['hz-gb-2312', 'iso-2022-kr', 'iso-2022-cn', 'utf-1', 'cp037', 'x-user-defined'].map((charset): Row => ({
+    name: `charset ${charset}`,
+    raw: mail({ 'Content-Type': `text/plain; charset=${charset}` }, 'abc'),
+    expect: 'refused',
+  })),
+  {
+    name: 'encoded word in UTF-7',
+    raw: mail({ 'X-Note': '=?utf-7?q?+ADAANwAwADcANgAx-=2D4285?=' }, 'x'),
+    expect: 'found',
+  },
+  {
+    name: 'encoded word in UTF-16',
+    raw: mail({ 'X-Note': `=?utf-16le?b?${Buffer.from(CPR, 'utf16le').toString('base64')}?=` }, 'x'),
+    expect: 'found',
+  },
+  {
+    name: 'encoded words over a fold',
+    raw: mail({ 'X-Note': '=?utf-8?q?070761-?=\n =?utf-8?q?4285?=' }, 'x'),
+    expect: 'found',
+  },
+  { name: 'encoded word inside a word', raw: mail({ 'X-Note': 'a=?utf-8?q?070761-4285?=b' }, 'x'), expect: 'found' },
+  // names and parameters (RFC 2045, 2183, 2231)
+  {
+    name: 'file name in UTF-16 (RFC 2231)',
+    raw: mixed([part("Content-Type: text/plain; name*=utf-16be''%000%007%000%007%006%001%00-%004%002%008%005", 'x')]),
+    expect: 'found',
+  },
+  {
+    name: 'file name in two forms',
+    raw: mixed([
+      part(
+        `Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt; filename*=utf-8''${CPR}.txt`,
+        'x',
+      ),
+    ]),
+    expect: 'found',
+  },
+  {
+    name: 'file name in sections of which one is missing',
+    raw: mixed([part('Content-Type: text/plain; name*0=a; name*2=b', 'x')]),
+    expect: 'refused',
+  },
+  {
+    name: 'another parameter of the type',
+    raw: mail({ 'Content-Type': `text/plain; x-note="${CPR}"` }, 'x'),
+    expect: 'found',
+  },
+  {
+    name: 'another parameter of the disposition',
+    raw: mail({ 'Content-Disposition': `inline; x-note=${CPR}` }, 'x'),
+    expect: 'found',
+  },
+  {
+    name: 'comment in the type',
+    raw: mail({ 'Content-Type': `text/plain (${CPR})` }, 'x'),
+    expect: 'found',
+  },
+  {
+    name: 'location of a part',
+    raw: mixed([part(`Content-Type: text/plain\nContent-Location: ${CPR}`, 'x')]),
+    expect: 'found',
+  },
+  // structure (RFC 2046)
+  {
+    name: 'a part without a header',
+    raw: mail({ 'Content-Type': TYPE }, `--b0undary\n${CPR}\n--b0undary--\n`),
+    expect: 'refused',
+  },
+  {
+    name: 'boundary of RFC 2231',
+    raw: mail({ 'Content-Type': "multipart/mixed; boundary*=utf-8''b" }, `--b\n\n${CPR}\n--b--\n`),
+    expect: 'found',
+  },
+  {
+    name: 'boundary given twice',
+    raw: mail({ 'Content-Type': 'multipart/mixed; boundary=a; boundary=b' }, `--b\n\n${CPR}\n--b--\n`),
+    expect: 'refused',
+  },
+  {
+    name: 'inner boundary that begins like the outer one',
+    raw: mail(
+      { 'Content-Type': 'multipart/mixed; boundary=b' },
+      `--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\n0707=\n--bb\nContent-Transfer-Encoding: base64\n\n${base64(CPR)}\n--bb--\n--b--\n`,
+    ),
+    expect: 'found',
+  },
+  {
+    name: 'inner boundary that is the outer one',
+    raw: mail(
+      { 'Content-Type': 'multipart/mixed; boundary=b' },
+      `--b\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Transfer-Encoding: base64\n\n${base64(CPR)}\n--b--\n--b--\n`,
+    ),
+    expect: 'found',
+  },
+  {
+    name: 'lines that end in CR alone',
+    raw: Buffer.concat([mail({ 'Content-Type': TYPE }, ''), Buffer.from(`--b0undary\r\r${CPR}\r--b0undary--\r`)]),
+    expect: 'refused',
+  },
+  {
+    name: 'alternative that only some readers show',
+    raw: mail(
+      { 'Content-Type': 'multipart/alternative; boundary=b' },
+      `--b\n\nx\n--b\nContent-Type: text/enriched\n\n<bold>0707</bold>61-4285\n--b--\n`,
+    ),
+    expect: 'found',
+  },
+  {
+    name: 'part of a signed message',
+    raw: mail(
+      { 'Content-Type': 'multipart/signed; boundary=b; protocol="application/pgp-signature"; micalg=pgp-sha256' },
+      `--b\n\n${CPR}\n--b\nContent-Type: application/pgp-signature\n\n-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n--b--\n`,
+    ),
+    expect: 'found',
+  },
+  {
+    name: 'what says that it is encrypted',
+    raw: mail(
+      { 'Content-Type': 'multipart/encrypted; boundary=b; protocol="application/pgp-encrypted"' },
+      `--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\nContent-Type: application/octet-stream\n\n${CPR}\n--b--\n`,
+    ),
+    expect: 'refused',
+  },
+  {
+    name: 'nested message three deep',
+    raw: mixed([
+      part(
+        'Content-Type: message/rfc822',
+        `Subject: a\nContent-Type: message/rfc822\n\nSubject: b\nContent-Type: message/rfc822\n\nSubject: ${CPR}\n\nx`,
+      ),
+    ]),
+    expect: 'found',
+  },
+  {
+    name: 'nested message that says it is text',
+    raw: mixed([
+      part(
+        'Content-Type: application/octet-stream',
+        `From: a@b.example\nSubject: x\nContent-Transfer-Encoding: base64\n\n${base64(CPR)}`,
+      ),
+    ]),
+    expect: 'found',
+  },
+  {
+    name: 'headers of a returned message',
+    raw: mixed([part('Content-Type: text/rfc822-headers', `Subject: ${CPR}`)]),
+    expect: 'found',
+  },
+  {
+    name: 'CSV with a lost zero',
+    raw: mixed([part('Content-Type: text/csv; name=a.csv', 'Navn;CPR\nAnna;707614285')]),
+    expect: 'found',
+  },
+  {
+    name: 'CSV with a lost zero, attached as text',
+    raw: mixed([
+      part('Content-Type: text/plain\nContent-Disposition: attachment; filename=a.csv', 'Navn;CPR\nAnna;707614285'),
+    ]),
+    expect: 'found',
+  },
+  { name: 'BinHex', raw: mail({}, '(This file must be converted with BinHex 4.0)\n:abc:\n'), expect: 'refused' },
+  { name: 'base64 of uuencode', raw: mail({}, 'begin-base64 644 a\nMDcwNzYx\n====\n'), expect: 'refused' },
+  {
+    name: 'uuencode behind a form feed',
+    raw: mail({}, 'x\n begin 644 a.txt\nbegin 644 a.txt\n#0V%T\n`\nend\n'),
+    expect: 'refused',
+  },
+  // reference 8.3: HTML
+  { name: 'HTML references without a semicolon', raw: html('0707&#54&#x31-4285'), expect: 'found' },
+  { name: 'HTML references with zeros', raw: html('0707&#0000054;&#x00031;-4285'), expect: 'found' },
+  { name: 'HTML unknown element', raw: html('0707<x-y>61</x-y>-4285'), expect: 'found' },
+  { name: 'HTML bogus comments', raw: html(`<!${CPR}><?x?></ y>`), expect: 'found' },
+  { name: 'HTML end tag with attributes', raw: html(`</p title="${CPR}">`), expect: 'found' },
+  { name: 'HTML number as a tag', raw: html(`<${CPR}>`), expect: 'found' },
+  { name: 'HTML attribute names', raw: html('<p 070761-4285>'), expect: 'found' },
+  { name: 'HTML CDATA', raw: html(`<svg><![CDATA[${CPR}]]></svg>`), expect: 'found' },
+  { name: 'HTML wbr', raw: html('070761<wbr>-<wbr>4285'), expect: 'found' },
+  { name: 'HTML br', raw: html('070761-<br>4285'), expect: 'found' },
+  {
+    name: 'HTML textarea, template, noscript',
+    raw: html(`<textarea><template><noscript>0707<b>61</b>-4285`),
+    expect: 'found',
+  },
+  {
+    name: 'HTML hidden digits inside the number',
+    raw: html('0707<i style="display:none">99</i>61-4285'),
+    expect: 'found',
+  },
+  {
+    name: 'HTML tiny digits inside the number',
+    raw: html('0707<i style="font-size:0">99</i>61-4285'),
+    expect: 'found',
+  },
+  {
+    name: 'HTML hidden digits by a class',
+    raw: html('<style>.a{display:none}</style>0707<i class=a>99</i>61-4285'),
+    expect: 'found',
+  },
+  {
+    name: 'HTML reversed by style',
+    raw: html('<span style="unicode-bidi:bidi-override; direction:rtl">5824-167070</span>'),
+    expect: 'refused',
+  },
+  {
+    name: 'HTML reversed by a style sheet',
+    raw: html('<style>p{unicode-bidi:bidi-override;direction:rtl}</style><p>5824-167070</p>'),
+    expect: 'refused',
+  },
+  {
+    name: 'HTML in reversed order',
+    raw: html('<div style="display:flex;flex-direction:row-reverse"><b>4285</b><b>-</b><b>070761</b></div>'),
+    expect: 'refused',
+  },
+  {
+    name: 'HTML with a style sheet of its own',
+    raw: html('<link rel=stylesheet href="data:text/css;base64,cHt9">'),
+    expect: 'refused',
+  },
+  { name: 'HTML SVG text', raw: html('<svg><text>0707<tspan>61</tspan>-4285</text></svg>'), expect: 'found' },
+  { name: 'HTML mail address', raw: html(`<a href="mailto:a@b.example?body=070761%2D4285">a</a>`), expect: 'found' },
 ]
 
 describe('hiding places', () => {
