@@ -5,10 +5,12 @@ import path from 'node:path'
 import { selectGroups, type Group } from './cases'
 import { compare, emptyResults, SESSIONS, type Comparison } from './compare'
 import { sweepMeters } from './cpu'
+import { DETECTION_TITLE, runDetection } from './detection'
 import { insideWorkDir, loadCore, relayCore, runInside } from './isolate'
 import { MICRO_TITLE, runMicro, type MicroResult } from './micro'
 import { parseOptions, USAGE, type Options } from './options'
 import { ratios, renderReport, type Surroundings } from './report'
+import { runScan, SCAN_TITLE, scanTable } from './scan'
 
 /** Seconds after which no new round is begun; start-up and micro benchmarks come on top. */
 const ROUND_SECONDS = { full: 320, quick: 70 }
@@ -69,6 +71,22 @@ function missingPrograms(): string[] {
     .map(([name, debian]) => `${name} (Debian: ${debian})`)
 }
 
+const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE]
+
+/** Parts without any relay, which run only when they are asked for by their whole name. */
+function extraPart(options: Options): string | null {
+  switch (options.only) {
+    case SCAN_TITLE: {
+      const rows = runScan(options, progress)
+      return options.json ? `${JSON.stringify(rows, null, 1)}\n` : scanTable(rows)
+    }
+    case DETECTION_TITLE:
+      return runDetection(options.quick)
+    default:
+      return null
+  }
+}
+
 async function inside(options: Options, workDir: string): Promise<number> {
   const began = performance.now()
   const { groups, micro } = selection(options)
@@ -121,13 +139,18 @@ async function main(): Promise<number> {
   let options: Options
   try {
     options = parseOptions(args)
-    selection(options)
+    if (!EXTRAS.includes(options.only ?? '')) selection(options)
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     return 2
   }
   if (options.help) {
     process.stdout.write(USAGE)
+    return 0
+  }
+  const extra = extraPart(options)
+  if (extra !== null) {
+    process.stdout.write(extra)
     return 0
   }
   const workDir = insideWorkDir()

@@ -61,6 +61,7 @@ export function columnsOf(text: string): Columns {
   const tableAt = (at: number): TextTable | null => {
     if (!isBounded(text, at)) return null
     const { start, delimiters } = lineAt(at)
+    if (delimiters.length === 0) return null
     if (table !== null && delimiters.includes(table.delimiter) && reaches(text, table, start)) return table
     const [delimiter] = delimiters
     if (delimiter === undefined) return null

@@ -1,5 +1,6 @@
 /** What stands around a candidate and speaks for or against it. */
 import type { Candidate } from './cpr-candidates'
+import { digitView } from './digit-view'
 import * as lists from './words/cpr'
 import { alternatives, wordFinder, wordPattern, type Word } from './words/matcher'
 
@@ -20,6 +21,8 @@ const NEAR_AFTER = 25
 const MIDDLE_BEFORE = 120
 const MIDDLE_AFTER = 60
 const FAR = 300
+/** For what has no width. */
+const ROOM = 20
 /** Room for a label and what stands between it and the number. */
 const LABEL_ROOM = 30
 
@@ -40,6 +43,8 @@ interface Keyword {
 /** @param text a view */
 export const wordsOf: (text: string) => Words = wordFinder({ strong: lists.STRONG, weak: lists.WEAK })
 
+const strongIn = wordFinder({ strong: lists.STRONG })
+
 /** Does the heading of a column name the number? */
 export function isCprHeading(heading: string): boolean {
   return HEADING.test(heading)
@@ -50,12 +55,20 @@ export function isCprHeading(heading: string): boolean {
  *
  * @param text the view the candidate was found in
  * @param heading its column is headed by a word for the number
+ * @param far a word for the number that was looked for outside of this view
  */
-export function contextOf(text: string, candidate: Candidate, words: Words, heading: boolean): Evidence[] {
+export function contextOf(
+  text: string,
+  candidate: Candidate,
+  words: Words,
+  heading: boolean,
+  far: Word | null,
+): Evidence[] {
   const evidence: Evidence[] = []
-  const keyword = nearest(text, candidate, words.strong)
+  const near = nearest(text, candidate, words.strong)
+  const keyword = near ?? (far === null ? null : { name: far.name, distance: FAR, together: false, before: true })
   if (heading) evidence.push({ name: 'column:cpr', points: 4 })
-  else if (keyword !== null) evidence.push({ name: `keyword:${keyword.name}`, points: keywordPoints(keyword) })
+  else if (keyword !== null) evidence.push({ name: `keyword:${shown(keyword.name)}`, points: keywordPoints(keyword) })
   const weak = neighbours(words.weak, candidate)
   if (distance(weak.before, candidate) <= NEAR_BEFORE || distance(weak.after, candidate) <= NEAR_AFTER) {
     evidence.push({ name: 'keyword:person', points: 1 })
@@ -69,10 +82,33 @@ export function contextOf(text: string, candidate: Candidate, words: Words, head
   return evidence
 }
 
+/**
+ * A word for the number within the furthest distance that counts.
+ *
+ * @param text as it is, not a view
+ * @param start of the number
+ * @param end of the number
+ */
+export function farKeyword(text: string, start: number, end: number): Word | null {
+  const before = digitView(text.slice(Math.max(0, start - FAR - ROOM), start)).text.slice(-FAR)
+  const after = digitView(text.slice(end, end + FAR + ROOM)).text.slice(0, FAR)
+  return strongIn(before).strong.at(-1) ?? strongIn(after).strong[0] ?? null
+}
+
+function shown(word: string): string {
+  return word
+    .toLowerCase()
+    .replace(/[\s:=]+/g, ' ')
+    .trim()
+}
+
+/** What every label looks like, so that most texts are not searched for all of them. */
+const ENDS_WITH_WORD = /[a-zæøå][^a-z0-9æøå]{0,9}$/i
+
 /** A label of other numbers directly before, unless a word for this one stands nearer. */
 function otherLabel(text: string, { start }: Candidate, keyword: Keyword | null): Evidence[] {
   const before = text.slice(Math.max(0, start - LABEL_ROOM), start)
-  if (!/[a-z]/i.test(before)) return []
+  if (!ENDS_WITH_WORD.test(before)) return []
   const strong = OTHER_STRONG.exec(before)
   const found = strong ?? OTHER_WEAK.exec(before)
   if (found === null || (keyword?.before === true && keyword.distance <= before.length - found.index)) return []
@@ -80,7 +116,10 @@ function otherLabel(text: string, { start }: Candidate, keyword: Keyword | null)
 }
 
 /** The last word before and the first one behind the candidate. */
-function neighbours(words: readonly Word[], { start }: Candidate): { before?: Word; after?: Word } {
+function neighbours(
+  words: readonly Word[],
+  { start }: Candidate,
+): { before: Word | undefined; after: Word | undefined } {
   let low = 0
   let high = words.length
   while (low < high) {
@@ -88,9 +127,7 @@ function neighbours(words: readonly Word[], { start }: Candidate): { before?: Wo
     if ((words[middle]?.start ?? 0) < start) low = middle + 1
     else high = middle
   }
-  const before = words[low - 1]
-  const after = words[low]
-  return { ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }
+  return { before: words[low - 1], after: words[low] }
 }
 
 function distance(word: Word | undefined, candidate: Candidate): number {

@@ -33,8 +33,11 @@ export function crowdOf(regions: readonly Region[], others: readonly Token[], co
   }
   for (const token of others) addToken(whole, token)
   const overall = judged(whole)
-  // a column can only be a cluster when enough numbers are there at all, and the same holds for a sparse one
-  if (whole.valid.size < CLUSTER.distinct && whole.contiguous < SPARSE.tokens) return () => overall
+  // a column can only be a cluster, or sparse, when there are enough numbers of the kind in the whole
+  const mayCluster = !overall.cluster && whole.valid.size >= CLUSTER.distinct
+  const invalid = whole.tokens - whole.validTokens
+  const maySparse = whole.contiguous >= SPARSE.tokens && invalid >= SPARSE.tokens * (1 - SPARSE.share)
+  if (!mayCluster && !maySparse) return () => overall
   const byColumn = groupsByColumn(regions, others, columns)
   const crowds = new Map(Array.from(byColumn, ([column, group]) => [column, judged(group)]))
   return (at) => {

@@ -3,8 +3,9 @@ import { findCandidates, type Candidate } from './cpr-candidates'
 import type { Spot, Token } from './cpr-spots'
 import { digitView, type DigitView } from './digit-view'
 
-/** How far around a candidate words bear on it, and a little more for what has no width. */
-const REACH = 340
+/** How far around a candidate almost all of its context is, and a little more for what has no width. */
+const REACH = 150
+const REACH_BEHIND = 100
 /** A region of a text full of numbers ends here, so that none takes long. */
 const LONGEST = 1 << 16
 
@@ -36,11 +37,11 @@ export function regionsOf(
     let last = first
     let end = spots[first]?.end ?? 0
     for (let next = spots[last + 1]; next !== undefined; next = spots[last + 1]) {
-      if (next.start - end > 2 * REACH || next.end - start > LONGEST) break
+      if (next.start - end > REACH + REACH_BEHIND || next.end - start > LONGEST) break
       end = next.end
       last++
     }
-    const view = digitView(text.slice(start, end + REACH))
+    const view = digitView(text.slice(start, end + REACH_BEHIND))
     const own = spots
       .slice(first, last + 1)
       .map((spot) => ({ start: spot.start - start, end: spot.end - start, plain: spot.plain }))

@@ -42,7 +42,8 @@ const buffer = Buffer.alloc(2 * CHUNK)
 const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, CHUNK)
 const units = new Uint16Array(buffer.buffer, buffer.byteOffset, CHUNK)
 
-// The next place worth a look, or where to go on in the next chunk. Two functions, because one that meets both kinds of array runs at half the speed
+// The next place worth a look, or where to go on in the next chunk. Two functions, because one that meets both kinds of
+// array runs at half the speed.
 function nextByte(from: number, length: number): number {
   let at = from
   while (at < length) {
@@ -59,6 +60,34 @@ function nextUnit(from: number, length: number): number {
     at += STEP
   }
   return at
+}
+
+/**
+ * A first look at a run, within the chunk: most are dates, amounts and telephone numbers.
+ *
+ * @returns its end, or -1 when it needs a second look: it may be a spot, or goes beyond the chunk
+ */
+function endOfHarmless(chunk: Uint8Array | Uint16Array, at: number, length: number): number {
+  let n = at
+  while (n > 0 && CLASSES[chunk[n - 1] as number] !== CLASS.other) n--
+  if (n === 0) return -1
+  let digits = 0
+  let group = 0
+  for (; n < length; n++) {
+    const kind = CLASSES[chunk[n] as number]
+    if (kind === CLASS.digit) {
+      group++
+      continue
+    }
+    if (kind === CLASS.exotic || group === 6 || group === 9 || group === 10) return -1
+    // seven digits and letters, and the decimals of an exponent
+    if ((group === 4 || group === 5 || group === 7 || group === 8) && isLetter(chunk[n] as number)) return -1
+    if (group <= 10) digits += group
+    if (digits >= 10) return -1
+    if (kind === CLASS.other) return n
+    group = 0
+  }
+  return -1
 }
 
 /** V8 keeps text of Latin-1 in bytes, and knows without looking that nothing else is in it. */
@@ -85,7 +114,8 @@ export function findSpots(text: string, narrow: boolean, from: number, most: num
     for (;;) {
       at = narrow ? nextByte(at, length) : nextUnit(at, length)
       if (at >= length) break
-      const end = lookAt(text, base + at, found)
+      const harmless = endOfHarmless(narrow ? bytes : units, at, length)
+      const end = harmless === -1 ? lookAt(text, base + at, found) : base + harmless
       at = end - base + STEP
       if (found.spots.length + found.others.length >= most) return { ...found, end }
     }
@@ -102,33 +132,34 @@ function classAt(text: string, at: number): number {
 function lookAt(text: string, at: number, found: Spots): number {
   let start = at
   while (start > 0 && classAt(text, start - 1) !== CLASS.other) start--
-  let end = at + 1
-  while (end < text.length && classAt(text, end) !== CLASS.other) end++
-  if (end - start < STEP) return end
   let digits = 0
-  let group = 0
   let groups = 0
   let worth = false
   let plain = true
-  for (let n = start; n <= end; n++) {
-    const kind = n === end ? CLASS.other : classAt(text, n)
+  let end = start
+  for (;;) {
+    let kind = end < text.length ? classAt(text, end) : CLASS.other
     if (kind === CLASS.digit) {
-      group++
-      continue
+      const first = end
+      do kind = ++end < text.length ? classAt(text, end) : CLASS.other
+      while (kind === CLASS.digit)
+      const size = end - first
+      // more than ten in a row are part of nothing
+      if (size <= 10) digits += size
+      groups++
+      if (size >= 4 && groupMatters(text, first, end, found)) worth = true
+      if (!isPlainGroup(size, groups)) plain = false
     }
+    if (kind === CLASS.other) break
     if (kind === CLASS.exotic) {
       worth = true
       plain = false
     }
-    if (group === 0) continue
-    digits += group
-    groups++
-    if (!isPlainGroup(group, groups)) plain = false
-    if (groupMatters(text, n - group, n, found)) worth = true
-    group = 0
+    end++
   }
-  // ten digits in small groups
-  if (worth || digits >= 10) found.spots.push({ start, end, plain: plain && digits <= 10 })
+  if ((worth || (digits >= 10 && groups > 1 && groupsMatter(text, start, end, digits))) && end - start >= STEP) {
+    found.spots.push({ start, end, plain: plain && digits <= 10 })
+  }
   return end
 }
 
@@ -159,12 +190,33 @@ function groupMatters(text: string, start: number, end: number, found: Spots): b
   }
 }
 
+/** Ten or more digits in small groups: does a group with ten digits from it on begin with a day and a month? */
+function groupsMatter(text: string, start: number, end: number, digits: number): boolean {
+  let left = digits
+  for (let at = start; at < end && left >= 10; at++) {
+    if (classAt(text, at) !== CLASS.digit) continue
+    const first = at
+    let date = 0
+    for (let seen = 0, n = at; seen < 4 && n < end; n++) {
+      if (classAt(text, n) !== CLASS.digit) continue
+      date = date * 10 + text.charCodeAt(n) - 48
+      seen++
+    }
+    if (isDayAndMonth(Math.floor(date / 100), date % 100)) return true
+    while (at + 1 < end && classAt(text, at + 1) === CLASS.digit) at++
+    if (at + 1 - first <= 10) left -= at + 1 - first
+  }
+  return false
+}
+
+function isDayAndMonth(day: number, month: number): boolean {
+  return month >= 1 && month <= 12 && ((day >= 1 && day <= 31) || (day >= 61 && day <= 91))
+}
+
 /** A day and a month that exist, also with 60 added; the token is counted when they do not. */
 function dated(text: string, start: number, contiguous: boolean, found: Spots): boolean {
   const two = (at: number) => (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48
-  const day = two(start)
-  const month = two(start + 2)
-  if (month >= 1 && month <= 12 && ((day >= 1 && day <= 31) || (day >= 61 && day <= 91))) return true
+  if (isDayAndMonth(two(start), two(start + 2))) return true
   found.others.push({ start, contiguous })
   return false
 }

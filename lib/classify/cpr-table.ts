@@ -40,7 +40,7 @@ function search(table: Table, value: (cell: TableCell) => string, now: number, i
   return findCpr(text, now, { columns, isTimeUp }).map((hit) => {
     const cell = cellAt(hit.start)
     const where = cell === undefined ? table.where : `${table.where}!${table.cellName(cell.row, cell.column)}`
-    return Object.defineProperties({ where } as TableHit, Object.getOwnPropertyDescriptors(hit))
+    return { ...hit, where }
   })
 }
 

@@ -2,15 +2,16 @@
  * CPR numbers in text: candidates by shape and date, points for and against, three levels of confidence. A number that
  * could be one is never talked away: what stands around it can raise it, but not drop it below LOW.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Confidence } from '../config/settings'
 import { columnsOf, type Columns } from './columns'
 import type { Candidate, Separator } from './cpr-candidates'
-import { contextOf, isCprHeading, wordsOf, type Evidence } from './cpr-context'
+import { contextOf, farKeyword, isCprHeading, wordsOf, type Evidence } from './cpr-context'
 import { crowdOf, type Crowd } from './cpr-crowd'
 import { regionsOf, type Region } from './cpr-regions'
 import { findSpots, isNarrow, type Spot, type Token } from './cpr-spots'
 import { digitView } from './digit-view'
+import type { Word } from './words/matcher'
 
 /** A number that was found. Its value is in none of these. */
 export interface CprHit {
@@ -29,7 +30,7 @@ export interface CprHit {
 }
 
 /** Dies with the process, so that no digest can be compared with anything that is stored. */
-const PROCESS_KEY = randomBytes(32)
+const PROCESS_KEY = randomBytes(32).toString('base64url')
 
 const SEPARATOR_POINTS: Readonly<Record<Separator, number>> = {
   dash: 3,
@@ -113,14 +114,11 @@ function judgeBatch(
       const at = region.start + region.view.at(candidate.start)
       const headed = isHeaded(at)
       if (candidate.separator === 'bare' && !candidate.facts.mod11 && !headed) continue
-      const hit = judge(
-        region,
-        candidate,
-        contextOf(region.view.text, candidate, words, headed),
-        crowd(at),
-        headed,
-        now,
-      )
+      const judged = (far: Word | null) =>
+        judge(region, candidate, contextOf(region.view.text, candidate, words, headed, far), crowd(at), headed, now)
+      const near = judged(null)
+      const far = mayGainByFar(near) ? farKeyword(text, at, region.start + region.view.at(candidate.end)) : null
+      const { hit } = far === null ? near : judged(far)
       if (hit !== null) found.push(hit)
     }
     for (const hit of withoutOverlaps(found)) hits.push(hit)
@@ -164,6 +162,26 @@ export function maskCpr(text: string, now = Date.now()): string {
   return at === 0 ? text : pieces.join('') + text.slice(at)
 }
 
+/** What was found of one candidate. */
+interface Judgement {
+  /** null = it is no number. */
+  hit: CprHit | null
+  /** All that speaks for it, and its own digits. */
+  most: number
+  evidence: readonly Evidence[]
+}
+
+/** A word further away is one point: is it worth looking for? */
+function mayGainByFar({ hit, most, evidence }: Judgement): boolean {
+  if (evidence.some(({ name }) => isNaming(name))) return false
+  if (evidence.some(({ name }) => name === 'year' || name === 'sparse' || name === 'replacement')) return true
+  return hit === null ? most === -1 : levelOf(hit.score) !== levelOf(hit.score + 1)
+}
+
+function levelOf(score: number): Confidence {
+  return score >= 6 ? 'high' : score >= 3 ? 'medium' : 'low'
+}
+
 function judge(
   region: Region,
   candidate: Candidate,
@@ -171,14 +189,15 @@ function judge(
   crowd: Crowd,
   headed: boolean,
   now: number,
-): CprHit | null {
+): Judgement {
   const { facts } = candidate
   const own = ownEvidence(candidate, now)
   if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER_POINTS })
   const named = around.some(({ name }) => isNaming(name))
   // ten digits that begin with 61 to 91 are a replacement number only where something says so (ISBNs begin with 87)
-  if (facts.replacement && !facts.letters && candidate.separator === 'contiguous' && !named && !crowd.cluster)
-    return null
+  if (facts.replacement && !facts.letters && candidate.separator === 'contiguous' && !named && !crowd.cluster) {
+    return { hit: null, most: -1, evidence: own }
+  }
   // a serial of 1900 to 2099 behind a blank is a year, but not among numbers
   if (crowd.cluster) around = around.filter(({ name }) => name !== 'year')
   if (crowd.sparse && candidate.separator === 'contiguous' && !named)
@@ -189,23 +208,19 @@ function judge(
   const without = sum([...own, ...around.filter(({ points }) => points > 0)])
   // the floor: the surroundings never drop a candidate, and modulus 11 is too rare by chance (1 in 353) to be ignored
   const kept = score >= 0 || without >= 0 || (facts.mod11 && !embedded)
-  if (!kept) return null
-  const confidence: Confidence = score >= 6 ? 'high' : score >= 3 ? 'medium' : 'low'
-  const number = candidate.date + candidate.serial
-  let digest: string | null = null
-  return {
+  if (!kept) return { hit: null, most: without, evidence: all }
+  const confidence = levelOf(score)
+  const hit: CprHit = {
     start: region.start + region.view.at(candidate.start),
     end: region.start + region.view.at(candidate.end - 1) + 1,
     confidence,
     score,
     masked: `${candidate.date}-****`,
     evidence: all.map(({ name }) => name),
-    // most callers never ask
-    get digest() {
-      return (digest ??= createHmac('sha256', PROCESS_KEY).update(number).digest('base64url'))
-    },
+    digest: hash('sha256', PROCESS_KEY + candidate.date + candidate.serial, 'base64url'),
     counts: confidence === 'high' || (confidence === 'medium' && (crowd.cluster || headed)),
   }
+  return { hit, most: without, evidence: all }
 }
 
 /** Words that go with persons (`keyword:person`) do not name the number. */
