@@ -13,7 +13,8 @@ export interface Crowd {
 const CLUSTER = { distinct: 3, share: 0.5 }
 const SPARSE = { tokens: 10, share: 0.15 }
 
-interface Group {
+/** Numbers that are judged together. */
+export interface Group {
   valid: Set<string>
   /** With repetitions. */
   validTokens: number
@@ -23,28 +24,44 @@ interface Group {
 
 /**
  * @param others tokens that are no candidates
- * @returns what holds at a place of the text
+ * @param earlier the numbers of the text just before these, so that a list is one list although it is judged in parts
+ * @returns what holds at a place of the text, and the numbers for the next part
  */
-export function crowdOf(regions: readonly Region[], others: readonly Token[], columns: Columns): (at: number) => Crowd {
+export function crowdOf(
+  regions: readonly Region[],
+  others: readonly Token[],
+  columns: Columns,
+  earlier: Group | null,
+): { at: (place: number) => Crowd; whole: Group } {
   const whole = emptyGroup()
   for (const region of regions) {
     for (const candidate of region.candidates) addValid(whole, candidate)
     for (const token of region.tokens) addToken(whole, token)
   }
   for (const token of others) addToken(whole, token)
-  const overall = judged(whole)
+  const overall = judged(earlier === null ? whole : joined(whole, earlier))
   // a column can only be a cluster, or sparse, when there are enough numbers of the kind in the whole
   const mayCluster = !overall.cluster && whole.valid.size >= CLUSTER.distinct
   const invalid = whole.tokens - whole.validTokens
   const maySparse = whole.contiguous >= SPARSE.tokens && invalid >= SPARSE.tokens * (1 - SPARSE.share)
-  if (!mayCluster && !maySparse) return () => overall
+  if (!mayCluster && !maySparse) return { at: () => overall, whole }
   const byColumn = groupsByColumn(regions, others, columns)
   const crowds = new Map(Array.from(byColumn, ([column, group]) => [column, judged(group)]))
-  return (at) => {
-    const column = columns.column(at)
+  const at = (place: number): Crowd => {
+    const column = columns.column(place)
     const crowd = column === null ? undefined : crowds.get(column)
     if (crowd === undefined) return overall
     return { cluster: overall.cluster || crowd.cluster, sparse: crowd.sparse }
+  }
+  return { at, whole }
+}
+
+function joined(a: Group, b: Group): Group {
+  return {
+    valid: new Set([...a.valid, ...b.valid]),
+    validTokens: a.validTokens + b.validTokens,
+    tokens: a.tokens + b.tokens,
+    contiguous: a.contiguous + b.contiguous,
   }
 }
 

@@ -7,9 +7,9 @@ import type { Confidence } from '../config/settings'
 import { columnsOf, type Columns } from './columns'
 import type { Candidate, Separator } from './cpr-candidates'
 import { contextOf, farKeyword, isCprHeading, wordsOf, type Evidence } from './cpr-context'
-import { crowdOf, type Crowd } from './cpr-crowd'
+import { crowdOf, type Crowd, type Group } from './cpr-crowd'
 import { regionsOf, type Region } from './cpr-regions'
-import { findSpots, isNarrow, type Spot, type Token } from './cpr-spots'
+import { findSpots, isNarrow } from './cpr-spots'
 import { digitView } from './digit-view'
 import type { Word } from './words/matcher'
 
@@ -45,7 +45,7 @@ const SEPARATOR_POINTS: Readonly<Record<Separator, number>> = {
 }
 
 /** Spots that are judged together. */
-const BATCH = 4000
+const BATCH = 500
 /** Oldest that anybody is. */
 const MAX_AGE = 115
 const CLUSTER_POINTS = 3
@@ -84,26 +84,27 @@ export function findCpr(text: string, now: number, search: CprSearch | (() => bo
   const hits: CprHit[] = []
   // a batch at a time, so that a text of nothing but numbers takes no memory without bound
   const narrow = isNarrow(text)
+  let earlier: Group | null = null
   for (let from = 0; from < text.length && hits.length < most && !isTimeUp();) {
     const { spots, others, end } = findSpots(text, narrow, from, BATCH)
     from = end
-    if (spots.length > 0) for (const hit of judgeBatch(text, spots, others, now, columns, isTimeUp)) hits.push(hit)
+    if (spots.length === 0 && others.length === 0) continue
+    const regions = regionsOf(text, spots, now, (region, candidate) => isPossible(region, candidate, columns))
+    const crowd: { at: (place: number) => Crowd; whole: Group } = crowdOf(regions, others, columns, earlier)
+    earlier = crowd.whole
+    for (const hit of judgeRegions(text, regions, crowd.at, now, columns, isTimeUp)) hits.push(hit)
   }
   return hits
 }
 
-/** The numbers around some spots of a text; a cluster is one of these spots. */
-function judgeBatch(
+function judgeRegions(
   text: string,
-  spots: readonly Spot[],
-  others: readonly Token[],
+  regions: readonly Region[],
+  crowd: (place: number) => Crowd,
   now: number,
   columns: Columns,
   isTimeUp: () => boolean,
 ): CprHit[] {
-  const regions = regionsOf(text, spots, now, (region, candidate) => isPossible(region, candidate, columns))
-  if (regions.length === 0) return []
-  const crowd = crowdOf(regions, others, columns)
   const isHeaded = headedColumns(columns)
   const hits: CprHit[] = []
   for (const region of regions) {
