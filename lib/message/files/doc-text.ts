@@ -1,6 +1,7 @@
 /** Characters with meanings of their own in a Word document (MS-DOC section 2.4.1), as a reader sees them. */
 import type { Formatting } from './doc-formatting'
 import type { Piece } from './doc-pieces'
+import { ShownText } from './doc-shown'
 
 export interface DocText {
   /** As shown with all tracked changes and all hidden text: fields by their results. */
@@ -11,6 +12,8 @@ export interface DocText {
   instructions: string
 }
 
+/** One character with a meaning, or others in a row. */
+const RUN = /[\0-\x1f]|[^\0-\x1f]{1,4096}/g
 const CELL = 0x07
 const FIELD_BEGIN = 0x13
 const FIELD_SEPARATOR = 0x14
@@ -18,8 +21,7 @@ const FIELD_END = 0x15
 
 /** @param pieces of one part of the document */
 export function docText(pieces: readonly Piece[], formatting: Formatting): DocText {
-  const shown: string[] = []
-  const reduced: string[] = []
+  const shown = new ShownText()
   const instructions: string[] = []
   /** Open fields: are we still in the instruction? */
   const fields: boolean[] = []
@@ -27,10 +29,14 @@ export function docText(pieces: readonly Piece[], formatting: Formatting): DocTe
   const isRemoved = removalOf(formatting)
   const hasRows = formatting.rowEnds.size > 0
   let lastWasCell = false
+  const add = (text: string, removed: boolean) => {
+    if (hidden > 0) instructions.push(text)
+    else shown.add(text, removed)
+  }
   for (const piece of pieces) {
-    for (let n = 0; n < piece.text.length; n++) {
-      const code = piece.text.charCodeAt(n)
-      const offset = piece.offset + n * piece.width
+    for (const { 0: run, index } of piece.text.matchAll(RUN)) {
+      const code = run.charCodeAt(0)
+      const offset = piece.offset + index * piece.width
       if (code === FIELD_BEGIN) {
         fields.push(true)
         hidden++
@@ -40,27 +46,24 @@ export function docText(pieces: readonly Piece[], formatting: Formatting): DocTe
         if (code === FIELD_END) fields.pop()
         else if (fields.length > 0) fields[fields.length - 1] = false
         instructions.push('\n')
-      } else {
+      } else if (code === CELL) {
         // without formatting, the mark of a row shows as a second mark right behind that of a cell
         const isRowEnd: boolean = hasRows ? formatting.rowEnds.has(offset + piece.width) : lastWasCell
-        const text = code === CELL ? (isRowEnd ? '\n' : '\t') : seen(code, piece.text.charAt(n))
-        if (hidden > 0) instructions.push(text)
-        else {
-          shown.push(text)
-          if (!isRemoved(offset)) reduced.push(text)
-        }
-        lastWasCell = code === CELL && !isRowEnd
+        add(isRowEnd ? '\n' : '\t', isRemoved(offset))
+        lastWasCell = !isRowEnd
+        continue
+      } else if (formatting.removed.length === 0) add(seen(code, run), false)
+      else {
+        for (let n = 0; n < run.length; n++)
+          add(seen(run.charCodeAt(n), run.charAt(n)), isRemoved(offset + n * piece.width))
       }
+      lastWasCell = false
     }
   }
-  return {
-    shown: shown.join(''),
-    reduced: reduced.join(''),
-    instructions: instructions.join(''),
-  }
+  return { shown: shown.all(), reduced: shown.kept(), instructions: instructions.join('') }
 }
 
-function seen(code: number, character: string): string {
+function seen(code: number, text: string): string {
   switch (code) {
     case 0x09:
       return '\t'
@@ -76,7 +79,7 @@ function seen(code: number, character: string): string {
       return '\u00ad'
     default:
       // anchors of pictures, notes, comments and drawings have no width
-      return code < 0x20 ? '' : character
+      return code < 0x20 ? '' : text
   }
 }
 

@@ -95,7 +95,7 @@ function readChildren(context: LegacyContext, where: string, storage: CompoundSt
     else if (!PLAIN_STREAMS.test(entry.name) || entry.bytes.length > PLAIN_LIMIT || sniff(entry.bytes) !== null)
       addProblem(context, where, `a stream of the file is not known (${printable(entry.name).slice(0, 40)})`)
   }
-  if (!content) addProblem(context, where, 'the file holds nothing that is known')
+  if (!content && storage.children.length > 0) addProblem(context, where, 'the file holds nothing that is known')
 }
 
 /** @returns was it one of those that are read by themselves? */
@@ -139,7 +139,7 @@ function readInnerStorage(context: LegacyContext, where: string, storage: Compou
     }
     return
   }
-  if (/^MsoDataStore$/i.test(name)) {
+  if (/^MsoDataStore$/i.test(name) || isDataItem(storage)) {
     for (const stream of streamsIn(storage)) {
       addEmbedded(context, { bytes: stream.bytes, name: '', where: `${where} > data`, type: 'text/xml' })
     }
@@ -167,6 +167,12 @@ function readInnerStorage(context: LegacyContext, where: string, storage: Compou
 /** Forms of macros: controls and their captions (MS-OFORMS). */
 function isForm(storage: CompoundStorage): boolean {
   return entryNamed(storage, 'f')?.kind === 'stream' && entryNamed(storage, 'o')?.kind === 'stream'
+}
+
+/** XML of its own that a document keeps. */
+function isDataItem(storage: CompoundStorage): boolean {
+  const names = storage.children.map((entry) => (entry.kind === 'stream' ? entry.name.toLowerCase() : ''))
+  return names.length === 2 && names.includes('item') && names.includes('properties')
 }
 
 /** All streams below a storage. */

@@ -15,6 +15,14 @@ export type Relationships = Map<string, Relationship[]>
 
 /** Roots of the main part of documents that are read. */
 const MAIN = new Set(['word document', 'sheet workbook', 'slide presentation'])
+/** Roots of packages that RTF and old presentations carry along for newer programs. */
+const CARRIED = new Set([
+  'drawing themeManager',
+  'drawing theme',
+  'slide sldLayout',
+  'slide sldMaster',
+  'slide notesMaster',
+])
 /** What a package may have beside its main part, without being another kind of document: last part of the type. */
 const BESIDE =
   /\/(?:core-properties|extended-properties|extendedProperties|custom-properties|customProperties|thumbnail|classificationlabels|origin|customXml|extensibility|customUI|userCustomization|coreProperties|metadata\/thumbnail)$/
@@ -62,6 +70,7 @@ export function isKnownDocument(relationships: Relationships, roots: ReadonlyMap
       if (BESIDE.test(type)) return true
       const root = target === null ? undefined : roots.get(target)
       if (root === undefined) return false
+      if (CARRIED.has(root)) return true
       return type.endsWith('/officeDocument') ? MAIN.has(root) : root.startsWith('drawing ')
     })
   )

@@ -1,6 +1,7 @@
 /** What the tokens of an RTF text come to. */
 import { decodeCodePage, codePageName } from './ole-codepage'
 import type { RtfHandler } from './rtf-tokens'
+import { ShownText } from './doc-shown'
 import type { ReadBudget } from './types'
 import { ASIDES, CHARACTERS, CHARSETS, DATA, HIDDEN, PROPERTIES, SYMBOLS, TRANSPARENT } from './rtf-words'
 
@@ -20,9 +21,7 @@ interface Sink {
   kind: 'text' | 'hidden' | 'property' | 'data' | 'html'
   /** Of the text, the property or the data. */
   name: string
-  shown: string[]
-  /** Without what is hidden or deleted. */
-  reduced: string[]
+  text: ShownText
   binary: Buffer[]
 }
 
@@ -44,7 +43,7 @@ interface State {
 const MAX_DEPTH = 2000
 
 function sink(kind: Sink['kind'], name: string): Sink {
-  return { kind, name, shown: [], reduced: [], binary: [] }
+  return { kind, name, text: new ShownText(), binary: [] }
 }
 
 export class RtfReader implements RtfHandler {
@@ -172,10 +171,10 @@ export class RtfReader implements RtfHandler {
     const texts = [this.#body, ...this.#asides.values()]
     const properties = this.#properties()
     const data = this.#sinks.filter((one) => one.kind === 'data').map((one) => this.#dataOf(one))
-    const tags = this.#isHtml ? '' : this.#tags.shown.join('')
+    const tags = this.#isHtml ? '' : this.#tags.text.all()
     return {
-      texts: texts.map((one) => ({ name: one.name, shown: one.shown.join(''), reduced: one.reduced.join('') })),
-      hidden: [this.#hidden.shown.join(''), tags, this.#fallbacks.join('')].filter((text) => /[^?\s;]/.test(text)),
+      texts: texts.map(({ name, text }) => ({ name, shown: text.all(), reduced: text.kept() })),
+      hidden: [this.#hidden.text.all(), tags, this.#fallbacks.join('')].filter((text) => /[^?\s;]/.test(text)),
       properties,
       data,
       html: this.#isHtml ? this.#html.join('') : null,
@@ -256,14 +255,13 @@ export class RtfReader implements RtfHandler {
       const target = this.#asides.get(aside) ?? sink('text', aside)
       this.#asides.set(aside, target)
       this.#state.sink = target
-      target.shown.push('\n')
-      target.reduced.push('\n')
+      target.text.add('\n')
     } else if (key !== undefined) this.#enter('property', key)
     else if (name === 'propname' || name === 'staticval') this.#enter('property', name)
     else if (HIDDEN.has(name) || starred) {
       if (name === 'upr') this.#state.outer = this.#state.sink
       this.#state.sink = this.#hidden
-      this.#hidden.shown.push('\n')
+      this.#hidden.text.add('\n')
       if (name === 'fonttbl') this.#state.inFonts = true
     }
   }
@@ -307,8 +305,7 @@ export class RtfReader implements RtfHandler {
     const { sink: target, hidden, deleted, notHtml } = this.#state
     if (this.#pending.length > 0) this.#flush()
     if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) this.#problems.add('the direction of the text is overridden')
-    target.shown.push(text)
-    if (!hidden && !deleted) target.reduced.push(text)
+    target.text.add(text, hidden || deleted)
     if (this.#isHtml && (target === this.#tags || (target === this.#body && !notHtml))) this.#html.push(text)
   }
 
@@ -316,9 +313,9 @@ export class RtfReader implements RtfHandler {
   #properties(): { key: string; value: string }[] {
     const found: { key: string; value: string }[] = []
     let userName = ''
-    for (const { kind, name, shown } of this.#sinks) {
+    for (const { kind, name, text: shown } of this.#sinks) {
       if (kind !== 'property') continue
-      const text = shown.join('').trim()
+      const text = shown.all().trim()
       if (name === 'propname') {
         userName = text
         continue
@@ -329,11 +326,11 @@ export class RtfReader implements RtfHandler {
     return found.filter(({ value }) => value !== '')
   }
 
-  #dataOf({ name, shown, binary }: Sink): { kind: string; data: Buffer } {
-    const hex = shown.join('').replace(/\s+/g, '')
+  #dataOf({ name, text, binary }: Sink): { kind: string; data: Buffer } {
+    const hex = text.all().replace(/\s+/g, '')
     if (/[^0-9a-fA-F]/.test(hex)) {
       this.#problems.add('something else stands in the place of data')
-      this.#hidden.shown.push('\n', ...shown)
+      this.#hidden.text.add(`\n${text.all()}`)
     }
     return { kind: name, data: Buffer.concat([Buffer.from(hex, 'hex'), ...binary]) }
   }

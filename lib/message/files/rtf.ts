@@ -8,6 +8,9 @@ import { RtfReader } from './rtf-reader'
 import { readTokens } from './rtf-tokens'
 import { emptyReading, type FileReader, type FileReading, type OpenFile, type ReadBudget } from './types'
 
+/** Largest text that is read; its tokens take a multiple of its size. Data of pictures counts, and those are refused. */
+const SIZE_LIMIT = 16 * 1024 * 1024
+
 /** Reader of RTF; see {@link import('./types').FileReader}. */
 export const readRtf: FileReader = (file: OpenFile, budget: ReadBudget): FileReading | null => {
   // Word itself takes anything that begins so
@@ -23,7 +26,7 @@ export const readRtf: FileReader = (file: OpenFile, budget: ReadBudget): FileRea
  * @returns content ids that the HTML inside shows
  */
 export function readRtfText(context: LegacyContext, where: string, bytes: Buffer): readonly string[] {
-  if (!context.budget.bytes(bytes.length)) {
+  if (bytes.length > SIZE_LIMIT || !context.budget.bytes(bytes.length)) {
     addProblem(context, where, 'the content is too large')
     return []
   }
@@ -67,6 +70,7 @@ function readData(context: LegacyContext, where: string, kind: string, data: Buf
       return
     }
     case 'objdata':
+    case 'datastore':
       if (!context.budget.bytes(data.length)) {
         addProblem(context, where, 'the content is too large')
         return
@@ -79,8 +83,8 @@ function readData(context: LegacyContext, where: string, kind: string, data: Buf
       addText(context, where, 'hidden', data.toString('utf8'))
       return
     }
-    default: // the theme is a package of its own, the data store a compound file
-    {
+    default: {
+      // the theme is a package of its own
       addEmbedded(context, { bytes: data, name: '', where: `${where} > ${kind}`, type: '' })
       return
     }

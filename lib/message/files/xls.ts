@@ -11,6 +11,8 @@ import { numberFormat, plainNumber, type NumberFormat } from './xlsx-format'
 
 const BIFF8 = 0x0600
 const GLOBALS = 0x0005
+/** Cells of one workbook. */
+const MAX_CELLS = 500_000
 /** Records of which the values are read below; numbers in all others are looked for byte by byte. */
 const CELLS = new Set([0x0203, 0x027e, 0x00bd, 0x00fd, 0x0204, 0x00d6, 0x0205, 0x0201, 0x00be])
 
@@ -36,6 +38,7 @@ interface Workbook {
   open: Sheet[]
   /** The formula whose text comes in the next record. */
   awaited: { row: number; column: number } | null
+  cells: number
   /** Texts that stand in no cell. */
   texts: string[]
   numbers: number[]
@@ -68,6 +71,7 @@ function readWorkbook(context: LegacyContext, where: string, stream: Buffer, isC
     sheets: [],
     open: [],
     awaited: null,
+    cells: 0,
     texts: [],
     numbers: [],
   }
@@ -127,7 +131,8 @@ function readRecord(book: Workbook, record: XlsRecord): void {
       book.numbers.push(...hiddenNumbers(bytes))
   }
   switch (type) {
-    case 0x0809: { // BOF
+    case 0x0809: {
+      // BOF
       beginSheet(book, record)
       return
     }
@@ -166,7 +171,8 @@ function readRecord(book: Workbook, record: XlsRecord): void {
     case 0x00cd: // SXString
       book.texts.push(longString(record, 0))
       return
-    case 0x00eb: { // MsoDrawingGroup
+    case 0x00eb: {
+      // MsoDrawingGroup
       readDrawing(book.context, book.where, Buffer.concat([data, ...record.more]))
       return
     }
@@ -209,7 +215,8 @@ function readCell(book: Workbook, record: XlsRecord): void {
       return
     }
     case 0x0204: // Label
-    case 0x00d6: { // RString
+    case 0x00d6: {
+      // RString
       addCell(book, { ...place(), text: longString(record, 6), numeric: false })
       return
     }
@@ -251,11 +258,13 @@ function readCell(book: Workbook, record: XlsRecord): void {
       book.awaited = null
       return
     }
-    case 0x0205: { // BoolErr
+    case 0x0205: {
+      // BoolErr
       exactly(data, 8)
       return
     }
-    case 0x0201: { // Blank
+    case 0x0201: {
+      // Blank
       exactly(data, 6)
       return
     }
@@ -287,6 +296,6 @@ function addNumber(book: Workbook, place: { row: number; column: number }, forma
 function addCell(book: Workbook, cell: TableCell): void {
   const sheet = book.open.at(-1)
   if (sheet === undefined) throw new RangeError('no sheet')
-  if (!book.context.budget.bytes(cell.text.length + 16)) throw new RangeError('too large')
+  if (++book.cells > MAX_CELLS || !book.context.budget.bytes(cell.text.length + 16)) throw new RangeError('too large')
   sheet.cells.push(cell)
 }

@@ -3,6 +3,7 @@ import { checksum, decompressRtf } from '../../../lib/message/files/rtf-compress
 import { readRtf } from '../../../lib/message/files/rtf'
 import { compoundFile } from '../../corpus/formats/cfb-writer'
 import { rtf } from '../../corpus/formats/legacy'
+import { writeZip } from '../../corpus/formats/zip-writer'
 import { compressedRtf } from '../../corpus/formats/mapi-writer'
 import { CPR } from '../../gate/support'
 import { budgetOf, readingOf, reasonsOf, refusalsOf, textOf } from './legacy-support'
@@ -151,6 +152,32 @@ describe('RTF: found or refused, never clean', () => {
       assert.ok(codes.includes(code), codes.join())
     })
   }
+
+  it('what Word adds to every file is clean: theme, colours, data store', async () => {
+    const theme = writeZip([
+      {
+        name: '[Content_Types].xml',
+        data: '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Override PartName="/theme/theme/theme1.xml" ContentType="application/vnd.openxmlformats-officedocument.theme+xml"/></Types>',
+      },
+      {
+        name: '_rels/.rels',
+        data: '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="theme/theme/themeManager.xml"/></Relationships>',
+      },
+      {
+        name: 'theme/theme/themeManager.xml',
+        data: '<a:themeManager xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"/>',
+      },
+      {
+        name: 'theme/theme/theme1.xml',
+        data: '<a:theme xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" name="Office"/>',
+      },
+    ])
+    const store = object('Msxml2.SAXXMLReader.6.0', compoundFile({}))
+    const body =
+      `x{\\*\\themedata ${theme.toString('hex')}}{\\*\\datastore ${store}${'00'.repeat(12)}}` +
+      `{\\*\\colorschememapping ${Buffer.from('<a:clrMap/>').toString('hex')}}`
+    assert.deepEqual(await refusalsOf(file(body), 'a.rtf'), [])
+  })
 
   it('an ordinary letter is clean, with its small picture', async () => {
     assert.deepEqual(await refusalsOf(file(`Dear Bo{\\pict\\pngblip ${PNG}}`), 'a.rtf'), [])
