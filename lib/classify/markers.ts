@@ -9,6 +9,7 @@ import { fieldsNamed, type HeaderBlock } from '../message/header'
 import type { Message, Part, TextPiece } from '../message/message'
 import { fold, subjectTags } from '../message/subject'
 import type { Marker } from '../gate/types'
+import { tableText } from './table-text'
 import { classOfWords } from './classification-words'
 import { readMarkerHeaders, sameText } from './marker-headers'
 import { labelsFromProperties, purviewClass } from './file-labels'
@@ -43,6 +44,10 @@ export function readMarkers(message: Message, rules: Settings['public']): Marker
     result.conflicts.push(...found.conflicts)
   }
   for (const piece of message.texts) result.markers.push(...inText(piece))
+  for (const table of message.tables) {
+    const text = tableText(table, (cell) => cell.text).text
+    result.markers.push(...inText({ where: table.where, role: 'text', text }))
+  }
   const files = labelsFromProperties(message.properties, rules)
   result.markers.push(...files.markers)
   result.conflicts.push(...files.conflicts)

@@ -29,15 +29,22 @@ interface Heads {
  * @returns how many rows name a person and say something private; 0 when the table is none of that kind
  */
 export function personRows(table: Table): number {
-  const rows = new Map<number, Map<number, string>>()
-  for (const { row, column, text } of table.cells) {
-    const cells = rows.get(row) ?? new Map<number, string>()
-    cells.set(column, text)
-    rows.set(row, cells)
-  }
   const counter = rowCounter()
-  for (const [, cells] of [...rows.entries()].sort(([a], [b]) => a - b)) counter.add(cells)
-  return counter.count()
+  // rows that an earlier part of the same sheet has counted
+  for (const cells of rowsOf(table.headings ?? [])) counter.add(cells)
+  const before = counter.count()
+  for (const cells of rowsOf(table.cells)) counter.add(cells)
+  return counter.count() - before
+}
+
+function rowsOf(cells: Table['cells']): ReadonlyMap<number, string>[] {
+  const rows = new Map<number, Map<number, string>>()
+  for (const { row, column, text } of cells) {
+    const found = rows.get(row) ?? new Map<number, string>()
+    found.set(column, text)
+    rows.set(row, found)
+  }
+  return [...rows.entries()].sort(([a], [b]) => a - b).map(([, found]) => found)
 }
 
 /**

@@ -41,7 +41,7 @@ export function tableText(table: Table, value: (cell: TableCell) => string): Tab
     return low
   }
   const text = pieces.join('')
-  const headings = headingsOf(cells)
+  const headings = headingsOf([...(table.headings ?? []), ...cells])
   return {
     text,
     cellAt: (at) => cells[indexAt(at)],

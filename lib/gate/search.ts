@@ -3,6 +3,7 @@ import { findCpr, type CprHit } from '../classify/cpr'
 import { findCprInTable } from '../classify/cpr-table'
 import { personRows, personRowsInText } from '../classify/person-rows'
 import { findSensitive } from '../classify/sensitive'
+import { tableText } from '../classify/table-text'
 import type { Message, TextPiece } from '../message/message'
 import type { ReadingRules } from './reading'
 import type { Finding } from './types'
@@ -34,11 +35,18 @@ export function search(message: Message, rules: ReadingRules, isTimeUp: () => bo
     sensitive,
     timeUp: isTimeUp(),
   })
+  // a table in text (CSV) is there in both forms
+  const inTexts = new Set(message.texts.map(({ where }) => where))
+  const inTables = new Set(message.tables.map(({ where }) => where))
   // tables first: a cell is a better place than the sheet it stands in
   for (const table of message.tables) {
     if (isTimeUp()) return { ...result(), timeUp: true }
     for (const hit of findCprInTable(table, now, isTimeUp)) found.note(hit, hit.where, hit.where)
     if (rules.category3.nameRows) nameRows += personRows(table)
+    if (inTexts.has(table.where)) continue
+    for (const { detail } of findSensitive(tableText(table, (cell) => cell.text).text, true, rules.content.sensitive)) {
+      sensitive.push({ where: table.where, detail })
+    }
   }
   for (const piece of message.texts) {
     if (isTimeUp()) return { ...result(), timeUp: true }
@@ -46,7 +54,7 @@ export function search(message: Message, rules: ReadingRules, isTimeUp: () => bo
     for (const hit of findCpr(piece.text, now, isTimeUp)) found.note(hit, piece.where, place(hit.start))
     if (piece.role === 'raw') continue
     const running = !['subject', 'header', 'name'].includes(piece.role)
-    if (running && rules.category3.nameRows) nameRows += personRowsInText(piece.text)
+    if (running && rules.category3.nameRows && !inTables.has(piece.where)) nameRows += personRowsInText(piece.text)
     for (const { detail } of findSensitive(piece.text, running, rules.content.sensitive)) {
       sensitive.push({ where: piece.where, detail })
     }

@@ -53,6 +53,11 @@ export interface Table {
   /** Name of a cell for people: `B7`. */
   cellName(row: number, column: number): string
   cells: readonly TableCell[]
+  /**
+   * A long sheet is told in several tables, one after the other: the first rows of the whole, in which the headings of
+   * the columns stand, for all but the first of them.
+   */
+  headings?: readonly TableCell[]
 }
 
 /** A classification label found in a file's properties (never on the file's name): key and value as they stand there. */
