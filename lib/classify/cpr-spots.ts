@@ -62,6 +62,9 @@ function nextUnit(from: number, length: number): number {
   return at
 }
 
+/** More than four digits make. */
+const NEVER = 10_000
+
 /**
  * A first look at a run, within the chunk: most are dates, amounts and telephone numbers.
  *
@@ -73,21 +76,30 @@ function endOfHarmless(chunk: Uint8Array | Uint16Array, at: number, length: numb
   if (n === 0) return -1
   let digits = 0
   let group = 0
+  let date = 0
+  let dated = 0
   for (; n < length; n++) {
-    const kind = CLASSES[chunk[n] as number]
+    const code = chunk[n] as number
+    const kind = CLASSES[code]
     if (kind === CLASS.digit) {
       group++
+      if (dated < 4 && date < NEVER) {
+        date = date * 10 + code - 48
+        dated++
+      }
       continue
     }
     if (kind === CLASS.exotic || group === 6 || group === 9 || group === 10) return -1
     // seven digits and letters, and the decimals of an exponent
-    if ((group === 4 || group === 5 || group === 7 || group === 8) && isLetter(chunk[n] as number)) return -1
-    if (group <= 10) digits += group
-    if (digits >= 10) return -1
-    if (kind === CLASS.other) return n
+    if ((group === 4 || group === 5 || group === 7 || group === 8) && isLetter(code)) return -1
+    if (group > 10) date = NEVER
+    else digits += group
+    if (kind === CLASS.other) break
     group = 0
   }
-  return -1
+  if (n === length || digits > 10 || (digits === 10 && date >= NEVER)) return -1
+  // as many as a number has, in groups: a telephone number with its country, mostly
+  return digits === 10 && isDayAndMonth(Math.floor(date / 100), date % 100) ? -1 : n
 }
 
 /** V8 keeps text of Latin-1 in bytes, and knows without looking that nothing else is in it. */
