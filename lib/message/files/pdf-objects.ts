@@ -91,6 +91,8 @@ export function readObjects(bytes: Buffer, budget: ReadBudget): PdfFile {
       const object: PdfObject = { number: Number(head[1]), value }
       objects.push(object)
       if (!isDictionary(value)) continue
+      // section 7.5.8: a cross-reference stream is the trailer as well
+      if (typeOf(value) === 'XRef') trailers.push(value)
       const data = streamAt(text, skipBlank(text, end), value, lengths)
       if (data === null) continue
       if (!data.sound) problems.add('a stream is not as long as it says')
@@ -102,11 +104,17 @@ export function readObjects(bytes: Buffer, budget: ReadBudget): PdfFile {
     }
   }
   const file = { objects, byNumber: indexed(objects), trailers, revisions, problems: [] as string[] }
-  unpackObjectStreams(file, objects, comments, problems, budget)
+  // what is encrypted unpacks to nothing: its copy without the encryption is read
+  if (!isEncrypted(trailers)) unpackObjectStreams(file, objects, comments, problems, budget)
   const { loose, foreign } = looseText(between, comments)
   if (foreign) problems.add('there is something else in the file beside the document')
   const linearized = /\/Linearized\b/.test(text.slice(0, 2048))
   return { ...file, byNumber: indexed(objects), trailers, loose, linearized, problems: [...problems] }
+}
+
+/** @returns does any part of the file say that it is encrypted (section 7.6.1)? */
+export function isEncrypted(trailers: PdfFile['trailers']): boolean {
+  return trailers.some((trailer) => trailer.has('Encrypt'))
 }
 
 /** The value behind a reference (the last one written), at most a few references far. */

@@ -2,7 +2,7 @@
  * PDF (ISO 32000-1). Two readings of one file: PDFium lays the pages out and gives their text; our own pass over all
  * objects finds what no page shows. Inspected is a file only where both say that they have read it completely.
  */
-import { readObjects, type PdfFile } from './pdf-objects'
+import { isEncrypted, readObjects, typeOf, type PdfFile } from './pdf-objects'
 import { judgePage } from './pdf-page'
 import { readPdfObjects } from './pdf-texts'
 import { DOCUMENT_LIMIT, openPdf, type OpenPdf } from './pdfium'
@@ -28,7 +28,7 @@ export async function readPdf(file: OpenFile, budget: ReadBudget): Promise<FileR
 
 async function readBoth(file: OpenFile, budget: ReadBudget): Promise<FileReading> {
   const objects = readObjects(file.bytes, budget)
-  const encrypted = objects.trailers.some((trailer) => trailer.has('Encrypt'))
+  const encrypted = isEncrypted(objects.trailers)
   const opened = await openPdf(file.bytes)
   switch (opened.kind) {
     case 'password':
@@ -61,10 +61,16 @@ function readPlain(
 ): { file: PdfFile | null; problems: string[] } {
   const copy = pdf.plainCopy(2 * file.bytes.length + 1024 * 1024)
   if (copy === null || !budget.bytes(copy.length)) return { file: null, problems: ['the document cannot be decrypted'] }
+  const plain = readObjects(copy, budget)
   const problems = [...objects.problems]
-  // the copy has the last version only
-  if (objects.revisions > (objects.linearized ? 2 : 1)) problems.push('an earlier version is in the file, encrypted')
-  return { file: readObjects(copy, budget), problems }
+  // the copy has what the last version refers to; anything beside that is in the file all the same, encrypted
+  const beside = objects.objects.some(
+    ({ number, value }) => !plain.byNumber.has(number) && typeOf(value) !== 'XRef' && typeOf(value) !== 'ObjStm',
+  )
+  const earlier = objects.revisions > (objects.linearized ? 2 : 1)
+  const inPart = !objects.trailers.every((trailer) => trailer.has('Encrypt'))
+  if (beside || earlier || inPart) problems.push('something is in the file beside the document, encrypted')
+  return { file: plain, problems }
 }
 
 function readPages(file: OpenFile, pdf: OpenPdf, budget: ReadBudget): FileReading {

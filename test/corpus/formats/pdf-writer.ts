@@ -55,7 +55,7 @@ export class PdfObjects {
   }
 }
 
-/** Write the file: classic cross-reference table, or object and cross-reference streams (PDF 1.5). */
+/** Write the file: with the classic cross-reference table, or with object and cross-reference streams (PDF 1.5). */
 export function assemblePdf(
   objects: PdfObjects,
   trailer: Record<string, PdfValue>,
@@ -66,7 +66,7 @@ export function assemblePdf(
   const security = options.encrypt === undefined ? null : securityHandler(options.encrypt, id)
   const list = [...objects.list]
   if (security !== null) all.Encrypt = ref(list.push({ value: security.dictionary }) - 1)
-  if (options.compressed === true) packObjects(list)
+  const packedPlaces = options.compressed === true ? packObjects(list, security?.dictionary) : new Map<number, Packed>()
   const pieces: Buffer[] = [Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n', 'latin1')]
   let at = pieces[0]?.length ?? 0
   const put = (piece: Buffer | string) => {
@@ -91,6 +91,21 @@ export function assemblePdf(
     put('endobj\n')
   }
   const xref = at
+  if (options.compressed === true) {
+    const number = list.length
+    const entries = Buffer.alloc((number + 1) * 7)
+    for (const [n, offset] of [...offsets, xref].entries()) {
+      const inside = packedPlaces.get(n)
+      entries.writeUInt8(inside !== undefined ? 2 : offset === 0 ? 0 : 1, n * 7)
+      entries.writeUInt32BE(inside?.stream ?? offset, n * 7 + 1)
+      entries.writeUInt16BE(inside?.index ?? 0, n * 7 + 5)
+    }
+    const dictionary = { ...all, Type: name('XRef'), Size: number + 1, W: [1, 4, 2], Length: entries.length }
+    put(`${number} 0 obj\n${serialize(dictionary, (bytes) => bytes)}\nstream\n`)
+    put(entries)
+    put(`\nendstream\nendobj\nstartxref\n${xref}\n%%EOF\n`)
+    return Buffer.concat(pieces)
+  }
   put(`xref\n0 ${list.length}\n0000000000 65535 f \n`)
   for (const offset of offsets.slice(1)) {
     put(offset === 0 ? '0000000000 65535 f \n' : `${String(offset).padStart(10, '0')} 00000 n \n`)
@@ -115,12 +130,19 @@ function serialize(value: PdfValue, cipher: (bytes: Buffer) => Buffer): string {
   return `<<${entries.map(([key, one]) => `/${key} ${serialize(one, cipher)}`).join(' ')}>>`
 }
 
-/** Objects without a stream into one object stream; the table at the end stays classic (a hybrid that readers mend). */
-function packObjects(list: (PdfObject | undefined)[]): void {
+/** Where a packed object is: number of its stream, and its place there. */
+interface Packed {
+  stream: number
+  index: number
+}
+
+/** Objects without a stream go into one object stream (section 7.5.7), but for the encryption dictionary. */
+function packObjects(list: (PdfObject | undefined)[], apart: PdfValue | undefined): Map<number, Packed> {
   const packed: [number: number, text: string][] = []
   for (const [number, object] of list.entries()) {
-    if (object === undefined || object.stream !== undefined) continue
+    if (object === undefined || object.stream !== undefined || object.value === apart) continue
     packed.push([number, serialize(object.value, (bytes) => bytes)])
+    list[number] = undefined
   }
   let offset = 0
   const head = packed.map(([number, text]) => {
@@ -130,10 +152,9 @@ function packObjects(list: (PdfObject | undefined)[]): void {
   })
   const first = `${head.join(' ')} `
   const stream = deflateSync(Buffer.from(first + packed.map(([, text]) => text).join('\n'), 'latin1'))
-  list.push({
-    value: { Type: name('ObjStm'), N: packed.length, First: first.length, Filter: name('FlateDecode'), Length: 0 },
-    stream,
-  })
+  const dictionary = { Type: name('ObjStm'), N: packed.length, First: first.length, Filter: name('FlateDecode') }
+  const number = list.push({ value: { ...dictionary, Length: stream.length }, stream }) - 1
+  return new Map(packed.map(([one], index) => [one, { stream: number, index }]))
 }
 
 const PADDING = Buffer.from('28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a', 'hex')

@@ -142,14 +142,19 @@ describe('reader of PDF', function () {
     }
   })
 
-  for (const method of ['rc4', 'aes'] as const) {
-    it(`opens what only the owner's password protects (${method}), and finds what is in it`, async () => {
-      const content = { pages: [page({ notes: [SECRET] })], encrypt: { method, user: '', owner: 'secret' } }
+  for (const [method, compressed] of [
+    ['rc4', false],
+    ['aes', false],
+    ['aes', true],
+  ] as const) {
+    const how = `${method}${compressed ? ', object streams' : ''}`
+    it(`opens what only the owner's password protects (${how}), and finds what is in it`, async () => {
+      const content = { pages: [page({ notes: [SECRET] })], compressed, encrypt: { method, user: '', owner: 'secret' } }
       assert.deepEqual(await seen(pdfFile(content)), { places: ['x.pdf > page 1'], reasons: [] })
     })
 
-    it(`takes a user's password as encryption (${method})`, async () => {
-      const content = { pages: [page()], encrypt: { method, user: 'u', owner: 'secret' } }
+    it(`takes a user's password as encryption (${how})`, async () => {
+      const content = { pages: [page()], compressed, encrypt: { method, user: 'u', owner: 'secret' } }
       assert.deepEqual((await seen(pdfFile(content))).reasons, ['x.pdf: pdf-encrypted'])
     })
   }
@@ -201,6 +206,7 @@ describe('reader of PDF', function () {
     ['a file that is cut off', () => pdf('some text').subarray(0, 300), /./],
     ['no document at all', () => Buffer.from('%PDF-1.7\nnothing'), /cannot be read/],
     ['a stream packed in an old way', lzwAttachment, /packed in a way/],
+    ['an encrypted document with something beside it', besideEncrypted, /beside the document, encrypted/],
     ['a rights management', rightsManaged, /pdf-encrypted/],
   ]
   for (const [what, bytes, reason] of UNREAD) {
@@ -452,4 +458,10 @@ function rightsManaged(): Buffer {
   const catalog = objects.add({ Type: name('Catalog'), Pages: ref(pages) })
   const encrypt = objects.add({ Filter: name('MicrosoftIRMServices'), V: 1 })
   return assemblePdf(objects, { Root: ref(catalog), Encrypt: ref(encrypt) })
+}
+
+/** Nothing refers to the object, and the table does not know it. */
+function besideEncrypted(): Buffer {
+  const whole = pdfFile({ pages: [page()], encrypt: { method: 'aes', user: '', owner: 'o' } }).toString('latin1')
+  return Buffer.from(whole.replace('\nxref\n', '\n99 0 obj\n(x)\nendobj\nxref\n'), 'latin1')
 }
