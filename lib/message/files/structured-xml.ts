@@ -21,6 +21,7 @@ export function readMarkup(reading: FileReading, budget: ReadBudget, where: stri
   }
   let at = 0
   let tags = 0
+  let elements = 0
   while (at < text.length) {
     if (++tags % CHECK_EVERY === 0 && budget.timeUp()) return
     const open = text.indexOf('<', at)
@@ -50,7 +51,7 @@ export function readMarkup(reading: FileReading, budget: ReadBudget, where: stri
       const isEnd = text.charAt(open + 1) === '/'
       const tag = readTag(text, open + (isEnd ? 2 : 1))
       apart.push('\n')
-      if (tag.name === 'svg' && text.length > SMALL_IMAGE)
+      if (tag.name === 'svg' && elements === 0 && text.length > SMALL_IMAGE)
         reading.uninspected.push({ where, reason: 'the image is larger than 64 KiB' })
       for (const { name, value } of tag.attributes) {
         if (value === '') continue
@@ -58,6 +59,7 @@ export function readMarkup(reading: FileReading, budget: ReadBudget, where: stri
         if (/\bdata:[^,]*;base64,/i.test(value))
           reading.uninspected.push({ where, reason: 'data is embedded in a URL' })
       }
+      elements++
       at = Math.max(tag.end, open + 1)
     }
   }

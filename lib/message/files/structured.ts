@@ -43,7 +43,8 @@ export const readStructured: FileReader = (file: OpenFile, budget: ReadBudget): 
   reading.texts.push(...plain.texts)
   for (const reason of plain.problems) problem(reason)
   const first = /\S/.exec(text)?.[0] ?? ''
-  if (first === '<') readMarkup(reading, budget, where, text)
+  // pages are read as HTML already, with their own rules
+  if (first === '<' && !/^\s*<(?:!doctype html|html)\b/i.test(text)) readMarkup(reading, budget, where, text)
   else if (first === '{' || first === '[' || first === '"') readJson(reading, budget, where, text)
   if (first !== '<' && first !== '{') readCsv(reading, budget, where, text)
   if (budget.timeUp()) problem('the time for reading was up')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import iconv from 'iconv-lite'
 import { delimiterOf } from '../../../lib/message/files/csv'
 import { readStructured } from '../../../lib/message/files/structured'
-import { csv, ics, json, vcf, xml } from '../../corpus/formats/legacy'
+import { csv, html, ics, json, vcf, xml } from '../../corpus/formats/legacy'
 import { CPR } from '../../gate/support'
 import { budgetOf, cellsOf, fileOf, readingOf, reasonsOf, refusalsOf, textOf } from './legacy-support'
 
@@ -197,6 +197,8 @@ describe('text files: found or refused, never clean', () => {
     ['XML: entities', '<!DOCTYPE a [<!ENTITY b "0707">]><a>&b;61-4285</a>', 'uninspected'],
     ['SVG with an image', `<svg><image href="data:image/png;base64,${base64('x')}"/></svg>`, 'uninspected'],
     ['SVG larger than 64 KiB', `<svg><path d="${'M0 0 '.repeat(20_000)}"/></svg>`, 'uninspected'],
+    ['HTML', html(`0707&61 ${CPR}`), 'cpr'],
+    ['HTML: references', '<html><body>0707&#54;1&#x2d;4285</body></html>', 'cpr'],
     ['vCard', vcf(`x ${CPR}`), 'cpr'],
     ['vCard: folded', `BEGIN:VCARD\nNOTE:0707\n 61-4285\nEND:VCARD`, 'cpr'],
     [
@@ -241,6 +243,12 @@ describe('text files: found or refused, never clean', () => {
       ics('Møde'),
       Buffer.from('# Titel\n\nTekst\n'),
     ]
+    const page = html('Kære Bo', rows).toString()
+    files.push(
+      Buffer.from(
+        page.replace('<p>', `<img src="data:image/gif;base64,R0lGODlhOw==">${' '.repeat(70_000)}<svg></svg><p>`),
+      ),
+    )
     for (const file of files) {
       assert.deepEqual(await refusalsOf(file), [])
       assert.deepEqual(await refusalsOf(file, 'a.json', 'application/json'), [])
