@@ -102,15 +102,29 @@ async function open(opening: Opening, file: OpenFile, depth: Depth, inDocument =
   const kind = sniff(file.bytes)
   if (kind === 'png' || kind === 'jpeg' || kind === 'gif')
     return collect(opening, judgePicture(file, kind, inDocument), depth)
-  for (const reader of readersFor(kind)) {
-    const reading = await reader(file, budget)
-    if (reading !== null) return collect(opening, reading, depth)
-  }
   if (kind === null && looksLikeMessage(file.bytes)) return openMessage(opening, file, depth)
-  const text = kind === null ? await readStructured(file, budget) : null
-  if (text !== null) return collect(opening, text, depth)
+  const reading = await firstReading(readersFor(kind), file, budget)
+  if (reading === 'broken') return unread('its reader failed')
+  if (reading !== null) return collect(opening, reading, depth)
   searchRaw(opening, file)
   return unread(kind === null ? 'content of this type is not known' : `content of this kind is not read (${kind})`)
+}
+
+/** A reader that throws has a fault; what it was given is not read, and everything else still is. */
+async function firstReading(
+  readers: readonly FileReader[],
+  file: OpenFile,
+  budget: MessageBudget,
+): Promise<FileReading | null | 'broken'> {
+  try {
+    for (const reader of readers) {
+      const reading = await reader(file, budget)
+      if (reading !== null) return reading
+    }
+    return null
+  } catch {
+    return 'broken'
+  }
 }
 
 /** By what the bytes begin like; the first reader that knows the file reads it. */
@@ -134,7 +148,7 @@ function readersFor(kind: BinaryKind | null): readonly FileReader[] {
     case 'rar':
       return [readSealedArchive]
     case null:
-      return [readPgp, readTar, readFlatOdf]
+      return [readPgp, readTar, readFlatOdf, readStructured]
     default:
       return []
   }
@@ -143,11 +157,11 @@ function readersFor(kind: BinaryKind | null): readonly FileReader[] {
 /** Take over what a reader found, and open what is inside. */
 async function collect(opening: Opening, reading: FileReading, depth: Depth): Promise<boolean> {
   const { found } = opening
-  found.texts.push(...reading.texts)
-  found.tables.push(...reading.tables)
-  found.properties.push(...reading.properties)
-  found.protection.push(...reading.protection)
-  found.uninspected.push(...reading.uninspected)
+  addAll(found.texts, reading.texts)
+  addAll(found.tables, reading.tables)
+  addAll(found.properties, reading.properties)
+  addAll(found.protection, reading.protection)
+  addAll(found.uninspected, reading.uninspected)
   let complete = reading.protection.length === 0 && reading.uninspected.length === 0
   for (const inner of reading.embedded) {
     if (inner.name !== '') found.texts.push({ where: inner.where, role: 'name', text: inner.name })
@@ -157,13 +171,18 @@ async function collect(opening: Opening, reading: FileReading, depth: Depth): Pr
   return complete
 }
 
+/** Any number: an argument list has an end. */
+function addAll<T>(to: T[], items: readonly T[]): void {
+  for (const item of items) to.push(item)
+}
+
 /** A message that is a file: its own walk, within the same budget. */
 async function openMessage(opening: Opening, file: OpenFile, depth: Depth): Promise<boolean> {
   const { budget, clock, found } = opening
   const message = readMessage(file.bytes, budget.limits, clock, { budget, where: file.where, depth: depth.files + 1 })
-  found.texts.push(...message.texts)
-  found.uninspected.push(...message.uninspected)
-  found.innerHeaders.push({ where: file.where, block: message.header }, ...message.innerHeaders)
+  addAll(found.texts, message.texts)
+  addAll(found.uninspected, message.uninspected)
+  addAll(found.innerHeaders, [{ where: file.where, block: message.header }, ...message.innerHeaders])
   found.enclosed.push(message.root)
   const before = found.uninspected.length + found.protection.length
   await openAll(opening, message, { files: depth.files + 1, archives: depth.archives })

@@ -65,7 +65,12 @@ function readPlain(
   const problems = [...objects.problems]
   // the copy has what the last version refers to; anything beside that is in the file all the same, encrypted
   const beside = objects.objects.some(
-    ({ number, value }) => !plain.byNumber.has(number) && typeOf(value) !== 'XRef' && typeOf(value) !== 'ObjStm',
+    ({ number, value }) =>
+      !plain.byNumber.has(number) &&
+      // lengths of streams stand in the streams there
+      typeof value !== 'number' &&
+      typeOf(value) !== 'XRef' &&
+      typeOf(value) !== 'ObjStm',
   )
   const earlier = objects.revisions > (objects.linearized ? 2 : 1)
   const inPart = !objects.trailers.every((trailer) => trailer.has('Encrypt'))
