@@ -1,19 +1,25 @@
 /** Typed cells of OpenDocument spreadsheets (OpenDocument 1.3 part 3, section 9.1): what repeats is told at both ends. */
 import { addProblem, type LegacyContext } from './ole-context'
 import { valueOf, type Story } from './ooxml-story'
-import { columnName } from './table-names'
-import type { Table, TableCell } from './types'
+import { cellStore, type CellCount, type CellStore } from './xlsx-cells'
 import { plainNumber } from './xlsx-format'
-import type { CellCount, SheetReader } from './xlsx-sheet'
+import type { SheetReader } from './xlsx-sheet'
 import type { XmlAttribute } from './xml-tokens'
 import { memberPlace } from './zip-places'
 
-/** As for workbooks. */
-const MAX_CELLS = 1_500_000
 const NUMERIC = new Set(['float', 'currency', 'percentage'])
 /** Attributes of a cell that no reader of it needs a second time. */
 const PLAIN =
   /^(?:table:style-name|office:value(?:-type)?|calcext:value-type|table:number-(?:columns|rows)-(?:repeated|spanned))$/
+
+/** What is shown of a cell, and what is stored. */
+interface Shown {
+  column: number
+  text: string
+  /** A number. */
+  value: number | null
+  raw: string
+}
 
 interface Cell {
   column: number
@@ -24,12 +30,12 @@ interface Cell {
 
 /** @param where of the file; each table has its name behind it */
 export function odfCellsReader(context: LegacyContext, story: Story, where: string, count: CellCount): SheetReader {
-  const tables: Table[] = []
-  let cells: TableCell[] = []
+  const sheets: { where: string; cells: CellStore }[] = []
+  let cells: CellStore | null = null
   let row = 0
   let rowRepeated = 1
   let column = 0
-  let inRow: TableCell[] = []
+  let inRow: Shown[] = []
   let cell: Cell | null = null
   /** Boxes and shapes inside the cell: their text is not the cell's. */
   let apart = 0
@@ -43,49 +49,45 @@ export function odfCellsReader(context: LegacyContext, story: Story, where: stri
     if (done === null) return
     column = done.column + done.repeated
     const shown = cellOf(done)
-    if (shown.text === '') return
-    if (count.cells > MAX_CELLS || !context.budget.bytes(shown.text.length)) {
-      addProblem(context, where, 'there are too many cells')
-      return
-    }
+    if (shown.text === '' && shown.raw === '') return
     inRow.push(shown)
     // its other copies say nothing new, but the last one has another neighbour
     if (done.repeated > 1) inRow.push({ ...shown, column: column - 1 })
   }
-  const cellOf = ({ column: at, attributes, lines }: Cell): TableCell => {
+  const cellOf = ({ column: at, attributes, lines }: Cell): Shown => {
     const type = valueOf(attributes, 'value-type')
-    const shown = lines.join('\n')
+    const text = lines.join('\n')
     if (NUMERIC.has(type)) {
-      const value = Number(valueOf(attributes, 'value'))
-      if (!Number.isFinite(value)) addProblem(context, where, 'a number does not parse')
-      const raw = plainNumber(Number.isFinite(value) ? value : 0)
-      const text = shown === '' ? raw : shown
-      return raw === text ? { row, column: at, text, numeric: true } : { row, column: at, text, raw, numeric: true }
+      const value = Number(valueOf(attributes, 'value') || 'x')
+      if (Number.isFinite(value)) return { column: at, text: text === '' ? plainNumber(value) : text, value, raw: '' }
+      addProblem(context, where, 'a number does not parse')
     }
     const stored = ['string-value', 'date-value', 'time-value', 'boolean-value'].map((name) =>
       valueOf(attributes, name),
     )
     const raw = stored.find((one) => one !== '') ?? ''
-    const text = shown === '' ? raw : shown
-    if (raw === '' && text === '' && valueOf(attributes, 'formula') !== '') {
-      // an empty text is an outcome of a formula, and says so by its type
-      if (type === '') addProblem(context, where, 'the value of a formula is not stored')
+    // an empty text is an outcome of a formula, and says so by its type
+    if (raw === '' && text === '' && type === '' && valueOf(attributes, 'formula') !== '') {
+      addProblem(context, where, 'the value of a formula is not stored')
     }
-    return raw === '' || raw === text
-      ? { row, column: at, text, numeric: false }
-      : { row, column: at, text, raw, numeric: false }
+    return { column: at, text: text === '' ? raw : text, value: null, raw }
+  }
+  const addRow = (at: number): void => {
+    for (const { column: place, text, value, raw } of inRow) {
+      if (value !== null) cells?.numberWithText(at, place, value, text)
+      else cells?.text(at, place, text, 0, raw === '' ? undefined : raw)
+    }
   }
   const endRow = (): void => {
     const last = row + rowRepeated - 1
-    for (const one of inRow) cells.push(one)
-    if (rowRepeated > 1) for (const one of inRow) cells.push({ ...one, row: last })
-    count.cells += inRow.length * (rowRepeated > 1 ? 2 : 1)
+    addRow(row)
+    if (rowRepeated > 1) addRow(last)
     row = last + 1
     inRow = []
   }
 
   return {
-    tables,
+    tables: () => sheets.flatMap((sheet) => sheet.cells.tables(sheet.where)),
     meaning(space, local) {
       if (space === 'odf-office' && local === 'spreadsheet') return 'sheets'
       if (space === 'odf-table' && local === 'table') return 'sheet-table'
@@ -95,13 +97,10 @@ export function odfCellsReader(context: LegacyContext, story: Story, where: stri
       if (name.meaning === 'sheets') inSheets++
       if (name.meaning === 'sheet-table') {
         if (cell === null && inSheets > 0 && depth === 0) {
-          cells = []
+          const place = memberPlace(where, valueOf(attributes, 'name'))
+          cells = cellStore(context, place, count, { strings: [], formats: null })
+          sheets.push({ where: place, cells })
           row = 0
-          tables.push({
-            where: memberPlace(where, valueOf(attributes, 'name')),
-            cells,
-            cellName: (r, c) => `${columnName(c)}${r + 1}`,
-          })
         }
         depth++
         story.open(name, attributes)

@@ -10,7 +10,7 @@ import { addBinaryMember } from './ooxml-members'
 import { packageProperties, type PackageProperties } from './ooxml-properties'
 import { valueOf, type Story } from './ooxml-story'
 import { emptyReading, type FileReading, type OpenFile, type ReadBudget } from './types'
-import type { CellCount } from './xlsx-sheet'
+import type { CellCount } from './xlsx-cells'
 import { looksLikeXml, readXmlMember } from './xml-member'
 import { readXml, type XmlHandler } from './xml-tokens'
 import type { ZipMember } from './zip-layout'
@@ -184,7 +184,7 @@ function readXmlPart(opened: Opened, place: string, bytes: Buffer, role: TextPie
     story,
     () => role,
   )
-  context.reading.tables.push(...cells.tables.filter((table) => table.cells.length > 0))
+  context.reading.tables.push(...cells.tables())
   for (const settings of data.settings) addRaw(context, place, Buffer.from(settings, 'base64'))
   for (const file of data.files) addFile(context, place, file)
 }

@@ -9,6 +9,7 @@ import { addRelationship, isKnownDocument, memberPath, ownerOf, type Relationshi
 import { packageProperties, type PackageProperties } from './ooxml-properties'
 import { createStory, type Story } from './ooxml-story'
 import type { Table } from './types'
+import type { CellCount } from './xlsx-cells'
 import { chartReader, pivotReader } from './xlsx-caches'
 import {
   newWorkbook,
@@ -18,7 +19,7 @@ import {
   workbookHandler,
   type Workbook,
 } from './xlsx-parts'
-import { sheetReader, type CellCount } from './xlsx-sheet'
+import { sheetReader } from './xlsx-sheet'
 import { looksLikeXml, readXmlMember } from './xml-member'
 import type { XmlName } from './xml-names'
 import type { XmlHandler } from './xml-tokens'
@@ -109,31 +110,31 @@ function readMember(opened: Package, member: ZipMember, isLast: boolean): boolea
 function readXmlPart(opened: Package, path: string, place: string, bytes: Buffer, isLast: boolean): boolean {
   const { context, roots } = opened
   const story = createStory(opened.hiddenStyles, unescapeCharacters)
-  let tables: readonly Table[] = []
+  let tables = (): Table[] => []
   const pick = (root: XmlName<string>): XmlHandler<string> | null => {
     roots.set(path, `${root.space} ${root.local}`)
     if (root.space === 'svg' && bytes.length > MAX_SVG) addProblem(context, place, 'the image is larger than 64 KiB')
     if (CELLS.test(root.local) && (root.space === 'sheet' || root.local === 'macrosheet')) {
       if (!isLast) return null
       const reader = sheetReader(context, opened.workbook, story, sheetPlace(opened, path, place), opened.count)
-      tables = reader.tables
+      tables = () => reader.tables()
       return reader
     }
     if (root.space === 'sheet' && PIVOT.test(root.local)) {
       const reader = pivotReader(context, story, place, opened.count)
-      tables = reader.tables
+      tables = () => reader.tables()
       return reader
     }
     if (root.space === 'chart') {
       const reader = chartReader(context, story, place, opened.count)
-      tables = reader.tables
+      tables = () => reader.tables()
       return reader
     }
     return handlerOf(opened, path, place, root, story)
   }
   const role = ({ space }: XmlName<string>): TextPiece['role'] => (SHOWN.has(space) ? 'text' : 'hidden')
   const waiting = readXmlMember(context, place, bytes, pick, story, role)
-  context.reading.tables.push(...tables.filter(({ cells }) => cells.length > 0))
+  context.reading.tables.push(...tables())
   return waiting === null
 }
 

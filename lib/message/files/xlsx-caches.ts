@@ -2,40 +2,32 @@
  * Cells that are kept apart from their sheet, and stay when the sheet is gone: fields of pivot tables (ISO/IEC 29500-1,
  * section 18.10) and values of charts (section 21.2). Each field and each series is a column.
  */
-import { addProblem, type LegacyContext } from './ole-context'
+import type { LegacyContext } from './ole-context'
 import { valueOf, type Story } from './ooxml-story'
-import { columnName } from './table-names'
-import type { Table, TableCell } from './types'
+import type { Table } from './types'
+import { cellStore, type CellCount } from './xlsx-cells'
 import { numberFormat, plainNumber, type NumberFormat } from './xlsx-format'
 import { unescapeCharacters } from './xlsx-parts'
-import type { CellCount, SheetReader } from './xlsx-sheet'
+import type { SheetReader } from './xlsx-sheet'
 
-/** As for sheets. */
-const MAX_CELLS = 1_500_000
+/** Beyond this there are no points in a chart. */
+const MAX_POINTS = 2_000_000
 /** Elements of one cached value. */
 const VALUES = ['s', 'n', 'd', 'b', 'e', 'm', 'x'] as const
 
 interface Columns {
-  tables: Table[]
+  tables: () => Table[]
   add: (row: number, column: number, text: string, numeric: boolean, format?: NumberFormat) => void
 }
 
 function columnsOf(context: LegacyContext, where: string, count: CellCount): Columns {
-  const cells: TableCell[] = []
-  const table: Table = { where, cells, cellName: (row, column) => `${columnName(column)}${row + 1}` }
+  const cells = cellStore(context, where, count, { strings: [], formats: null })
   return {
-    tables: [table],
+    tables: () => cells.tables(where),
     add(row, column, value, isNumber, format) {
-      const number = isNumber ? Number(value) : Number.NaN
-      const numeric = value.trim() !== '' && Number.isFinite(number)
-      const raw = numeric ? plainNumber(number) : unescapeCharacters(value)
-      const text = numeric ? (format?.(number) ?? raw) : raw
-      if (text === '') return
-      if (++count.cells > MAX_CELLS || !context.budget.bytes(text.length)) {
-        addProblem(context, where, 'there are too many cells')
-        return
-      }
-      cells.push(text === raw ? { row, column, text, numeric } : { row, column, text, raw, numeric })
+      const number = isNumber && value.trim() !== '' ? Number(value) : Number.NaN
+      if (!Number.isFinite(number)) cells.text(row, column, unescapeCharacters(value), 0)
+      else cells.numberWithText(row, column, number, format?.(number) ?? plainNumber(number))
     },
   }
 }
@@ -89,7 +81,7 @@ export function chartReader(context: LegacyContext, story: Story, where: string,
         row = 0
         numeric = name.local.startsWith('num')
         format = undefined
-      } else if (name.local === 'pt') row = Math.min(Number(valueOf(attributes, 'idx')) || 0, MAX_CELLS)
+      } else if (name.local === 'pt') row = Math.min(Number(valueOf(attributes, 'idx')) || 0, MAX_POINTS)
     },
     text(text, parent) {
       if (parent.space === 'chart' && parent.local === 'formatCode') {

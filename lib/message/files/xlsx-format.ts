@@ -83,7 +83,8 @@ export function textFormat(code: string | undefined): ((text: string) => string)
 
 /** As the format General shows a number, but never with an exponent where it is whole. */
 export function plainNumber(value: number): string {
-  if (Number.isInteger(value)) return Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value)
+  // whole numbers have no exponent below 1e21
+  if (Number.isInteger(value)) return String(value)
   // eleven digits fit; what comes behind is what binary fractions add
   const rounded = Number(value.toPrecision(11))
   return Math.abs(rounded) >= 1e-6 || rounded === 0 ? String(rounded) : rounded.toFixed(15).replace(/0+$/, '')

@@ -99,6 +99,8 @@ export function workbookHandler(workbook: Workbook, story: Story): XmlHandler<st
 /** How cells of each format are shown. */
 export interface CellFormats {
   number(style: number): NumberFormat
+  /** Characters that the format may add. */
+  length(style: number): number
   /** null = texts are shown as they are. */
   text(style: number): ((text: string) => string) | null
 }
@@ -114,6 +116,7 @@ export function cellFormats(workbook: Workbook): CellFormats {
       numbers.set(id, known)
       return known
     },
+    length: (style) => workbook.codes.get(workbook.cellFormats[style] ?? 0)?.length ?? 0,
     text(style) {
       const id = workbook.cellFormats[style] ?? 0
       const known = texts.get(id)

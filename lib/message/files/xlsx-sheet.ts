@@ -5,23 +5,16 @@
 import { addProblem, type LegacyContext } from './ole-context'
 import { valueLine, valueOf, type Story } from './ooxml-story'
 import { columnName } from './table-names'
-import type { Table, TableCell } from './types'
-import { plainNumber } from './xlsx-format'
+import type { Table } from './types'
+import { cellStore, type CellCount, type CellStore } from './xlsx-cells'
 import { cellFormats, unescapeCharacters, type Workbook } from './xlsx-parts'
 import type { XmlAttribute, XmlHandler } from './xml-tokens'
 
-/** Cells of one document; each takes about 100 bytes of memory. */
-const MAX_CELLS = 1_500_000
 const MAX_ROW = 1_048_576
 const MAX_COLUMN = 16_384
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/
 /** What makes the text of a formula more than a calculation. */
 const TELLING_FORMULA = /["'@]|\d{6}|\d{4}-/
-
-/** What all sheets of one document may hold together. */
-export interface CellCount {
-  cells: number
-}
 
 interface Cell {
   row: number
@@ -35,7 +28,7 @@ interface Cell {
 
 /** A reader of one part and the tables it found. */
 export interface SheetReader extends XmlHandler<string> {
-  readonly tables: readonly Table[]
+  tables(): Table[]
 }
 
 /**
@@ -50,19 +43,20 @@ export function sheetReader(
   count: CellCount,
 ): SheetReader {
   const formats = cellFormats(workbook)
-  const tables: Table[] = []
-  let cells: TableCell[] = []
+  const stores: CellStore[] = []
+  let cells = cellStore(context, where, count, { strings: workbook.strings, formats })
+  let isEmpty = true
   let row = -1
   let column = -1
   let cell: Cell | null = null
   let phonetic = 0
-  let full = false
   const problem = (reason: string) => addProblem(context, where, reason)
 
   const startTable = (): void => {
-    cells = []
+    if (!isEmpty) cells = cellStore(context, where, count, { strings: workbook.strings, formats })
+    if (!isEmpty || stores.length === 0) stores.push(cells)
+    isEmpty = true
     row = -1
-    tables.push({ where, cells, cellName: (r, c) => `${columnName(c)}${r + 1}` })
   }
   const startRow = (attributes: readonly XmlAttribute[]): void => {
     const given = valueOf(attributes, 'r')
@@ -95,70 +89,62 @@ export function sheetReader(
     if (done.formula !== null && TELLING_FORMULA.test(done.formula)) {
       story.flow.line(`${columnName(done.column)}${done.row + 1} =${done.formula}`)
     }
-    const shown = shownCell(done)
-    if (shown === null || shown.text === '') return
-    if (full) return
-    if (++count.cells > MAX_CELLS || !context.budget.bytes(shown.text.length)) {
-      full = true
-      problem('there are too many cells')
+    isEmpty = false
+    addCell(done)
+  }
+  const addCell = ({ row, column, type, style, value, inline, formula }: Cell): void => {
+    if (inline !== null && inline.length > 0) {
+      cells.text(row, column, inline.join(''), style)
       return
     }
-    cells.push(shown)
-  }
-
-  const shownCell = ({ row, column, type, style, value, inline, formula }: Cell): TableCell | null => {
-    const asText = (stored: string): TableCell => {
-      const text = formats.text(style)?.(stored) ?? stored
-      return text === stored
-        ? { row, column, text, numeric: false }
-        : { row, column, text, raw: stored, numeric: false }
-    }
-    if (inline !== null && inline.length > 0) return asText(inline.join(''))
     if (value === null) {
       // who opens the file computes it, from whatever the formula says
       if (formula !== null) problem('the value of a formula is not stored')
-      return null
+      return
     }
     switch (type) {
+      case 'n':
+        addNumber(row, column, value.trim(), style)
+        return
       case 's': {
         const index = /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : -1
-        const text = workbook.strings[index]
-        if (text === undefined) {
+        if (workbook.strings[index] === undefined) {
           problem('a cell points to a string that is not there')
-          return null
+          return
         }
         workbook.used.add(index)
-        return asText(text)
+        cells.shared(row, column, index, style)
+        return
       }
       case 'str':
       case 'inlineStr':
-        return asText(unescapeCharacters(value))
+        cells.text(row, column, unescapeCharacters(value), style)
+        return
       case 'b':
-        return { row, column, text: value.trim() === '1' ? 'TRUE' : 'FALSE', numeric: false }
+        cells.text(row, column, value.trim() === '1' ? 'TRUE' : 'FALSE', 0)
+        return
       case 'e':
       case 'd':
-        return { row, column, text: value.trim(), numeric: false }
-      case 'n':
-        break
+        cells.text(row, column, value.trim(), 0)
+        return
       default:
         problem('the type of a cell is not known')
-        return asText(value)
+        cells.text(row, column, value, 0)
     }
-    const stored = value.trim()
-    if (stored === '') return null
-    if (!NUMBER.test(stored)) {
-      problem('a number does not parse')
-      return asText(value)
+  }
+  const addNumber = (row: number, column: number, stored: string, style: number): void => {
+    if (stored === '') return
+    if (NUMBER.test(stored)) {
+      cells.number(row, column, Number(stored), style)
+      return
     }
-    const number = Number(stored)
-    const text = formats.number(style)(number)
-    const raw = plainNumber(number)
-    return raw === text ? { row, column, text, numeric: true } : { row, column, text, raw, numeric: true }
+    problem('a number does not parse')
+    cells.text(row, column, stored, 0)
   }
 
   startTable()
   return {
-    tables,
+    tables: () => stores.flatMap((store) => store.tables(where)),
     meaning(space, local) {
       if (space === 'sheet') {
         if (['c', 'cell', 'nc', 'oc'].includes(local)) return 'sheet-cell'
@@ -175,8 +161,7 @@ export function sheetReader(
           startRow(attributes)
           return
         case 'sheet-sheetData':
-          if (cells.length > 0) startTable()
-          row = -1
+          startTable()
           return
         case 'sheet-is':
           if (cell !== null) cell.inline = []

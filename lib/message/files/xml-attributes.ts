@@ -61,6 +61,21 @@ const CHANCE = /^-?[0-9]{1,10}$/
 /** Identifiers in hexadecimal, GUIDs, times: no number of anybody. */
 const NO_TEXT =
   /^(?:[0-9A-F]{8}|\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?)$/
+/** Lines of drawings: many numbers, of which some look like somebody's by chance. Nobody sees them as numbers. */
+const GEOMETRY = new Set([
+  'd',
+  'path',
+  'points',
+  'enhanced-path',
+  'viewBox',
+  'transform',
+  'adj',
+  'coordsize',
+  'stroke-dasharray',
+])
+const COORDINATES = /^[A-Za-z0-9\s.,+()@#?*/-]*$/
+/** Fewer numbers than this are no drawing. */
+const LEAST_COORDINATES = 4
 /** What is remembered of one file, to tell each value once. */
 const MAX_REMEMBERED = 200_000
 
@@ -88,6 +103,8 @@ export function attributeTexts(): AttributeTexts {
         // most are short: sizes, colours, switches
         if (value.length < 4 || seen.has(value) || name.startsWith('xmlns')) continue
         const local = name.slice(name.indexOf(':') + 1)
+        // marks of editing sessions: on every second element of a document
+        if (value.length === 8 && local.startsWith('rsid')) continue
         if (local === FILE) {
           files.push(value)
           continue
@@ -104,6 +121,7 @@ export function attributeTexts(): AttributeTexts {
 function isTold(element: string, attribute: string, value: string): boolean {
   if (FOR_PEOPLE.has(attribute)) return true
   if ((attribute === 'val' || attribute === 'value') && VALUE_FOR_PEOPLE.has(element)) return true
+  if (GEOMETRY.has(attribute) && isGeometry(value)) return false
   let digits = 0
   for (let at = 0; at < value.length; at++) {
     const code = value.charCodeAt(at)
@@ -113,4 +131,8 @@ function isTold(element: string, attribute: string, value: string): boolean {
   }
   if (digits < 4 || NO_TEXT.test(value)) return false
   return !(DRAWN_BY_CHANCE.has(`${element} ${attribute}`) && CHANCE.test(value))
+}
+
+function isGeometry(value: string): boolean {
+  return COORDINATES.test(value) && (value.match(/[0-9.]+/g)?.length ?? 0) >= LEAST_COORDINATES
 }

@@ -52,10 +52,28 @@ const MAX_TOKEN = 16 * 1024 * 1024
 const MAX_ATTRIBUTES = 1000
 
 const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
-const NAME = /[^\s<>/="'&?!][^\s<>/="'&]*/y
-const ATTRIBUTE = /\s+([^\s<>/="'&?!][^\s<>/="'&]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/y
-const TAG_END = /\s*(\/?)>/y
 const REFERENCE = /&(?:#([0-9]{1,8})|#x([0-9a-fA-F]{1,7})|(lt|gt|amp|quot|apos));|&/g
+/** Codes of characters, by the letter that stands for them here. */
+const CODE = {
+  tab: 0x09,
+  lf: 0x0a,
+  cr: 0x0d,
+  blank: 0x20,
+  bang: 0x21,
+  quote: 0x22,
+  amp: 0x26,
+  apostrophe: 0x27,
+} as const
+const SLASH = 0x2f
+const LESS = 0x3c
+const EQUALS = 0x3d
+const GREATER = 0x3e
+const QUESTION = 0x3f
+/** ASCII characters that no name goes on with. */
+const ENDS_NAME = new Uint8Array(128)
+for (const code of [...Object.values(CODE), SLASH, LESS, EQUALS, GREATER]) ENDS_NAME[code] = 1
+ENDS_NAME[CODE.bang] = 0
+const NONE: readonly XmlAttribute[] = []
 const PREDEFINED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
 
 /** Thrown and caught here. */
@@ -86,6 +104,7 @@ export function readXml(bytes: Buffer, options: XmlOptions, budget: ReadBudget):
 
 /** Decode references of XML; others than the five of XML itself would need a document type. */
 function decoded(text: string): string {
+  if (!text.includes('&') && !text.includes('\r')) return text
   const plain = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
   if (!plain.includes('&')) return plain
   return plain.replace(REFERENCE, (_whole, decimal?: string, hex?: string, name?: string) => {
@@ -108,6 +127,8 @@ interface Incremental {
 function xmlReader(options: XmlOptions): Incremental {
   const scopes = nameScopes()
   const open: XmlName<string>[] = []
+  const unbalanced = options.unbalanced === true
+  /** How many elements of each name are open; only where they may end out of order. */
   const counts = new Map<string, number>()
   /** What waits for the end of its token, and what has come since. */
   let pending = ''
@@ -124,16 +145,21 @@ function xmlReader(options: XmlOptions): Incremental {
     const name = open.pop()
     if (name === undefined) return
     handler?.close(name)
-    counts.set(name.qname, (counts.get(name.qname) ?? 1) - 1)
+    if (unbalanced) counts.set(name.qname, (counts.get(name.qname) ?? 1) - 1)
     scopes.leave(open.length)
     if (open.length === 0) rootClosed = true
   }
 
-  const startTag = (qname: string, attributes: XmlAttribute[], selfClosing: boolean): void => {
+  const startTag = (
+    qname: string,
+    attributes: readonly XmlAttribute[],
+    declares: boolean,
+    selfClosing: boolean,
+  ): void => {
     if (rootClosed) throw new Malformed('more than one document stands in the XML')
     if (open.length >= MAX_DEPTH) throw new Malformed('the XML is nested too deep')
-    const declarations = attributes.filter(({ name }) => name === 'xmlns' || name.startsWith('xmlns:'))
-    if (declarations.length > 0) {
+    if (declares) {
+      const declarations = attributes.filter(({ name }) => name === 'xmlns' || name.startsWith('xmlns:'))
       scopes.enter(
         open.length,
         declarations.map(({ name, value }) => [name.slice(6), value] as const),
@@ -150,8 +176,8 @@ function xmlReader(options: XmlOptions): Incremental {
       name.meaning = handler.meaning(name.space, name.local)
     }
     open.push(name)
-    counts.set(qname, (counts.get(qname) ?? 0) + 1)
-    handler.open(name, declarations.length === attributes.length ? [] : attributes)
+    if (unbalanced) counts.set(qname, (counts.get(qname) ?? 0) + 1)
+    handler.open(name, attributes)
     if (selfClosing) closeTop()
   }
 
@@ -160,7 +186,7 @@ function xmlReader(options: XmlOptions): Incremental {
       closeTop()
       return
     }
-    if (options.unbalanced !== true) throw new Malformed('the tags of the XML do not match')
+    if (!unbalanced) throw new Malformed('the tags of the XML do not match')
     if ((counts.get(qname) ?? 0) === 0) return
     while (open.at(-1)?.qname !== qname) closeTop()
     closeTop()
@@ -177,55 +203,63 @@ function xmlReader(options: XmlOptions): Incremental {
   }
 
   /** @returns first character behind the tag, or -1: it does not end yet */
-  const tag = (source: string, from: number, gt: number): number => {
-    NAME.lastIndex = from + 1
-    const qname = NAME.exec(source)?.[0]
-    if (qname === undefined) throw new Malformed('a tag of the XML does not parse')
-    let at = NAME.lastIndex
-    const attributes: XmlAttribute[] = []
-    const closing = at + 1 === gt && source.charCodeAt(at) === 0x2f
-    if (at !== gt && !closing) {
-      for (;;) {
-        ATTRIBUTE.lastIndex = at
-        const match = ATTRIBUTE.exec(source)
-        if (match === null) break
-        const name = match[1] ?? ''
-        if (attributes.length < 16 && attributes.some((other) => other.name === name)) {
-          throw new Malformed('an attribute of the XML is there twice')
-        }
-        if (attributes.length === MAX_ATTRIBUTES) throw new Malformed('an element of the XML has too many attributes')
-        attributes.push({ name, value: decoded(match[2] ?? match[3] ?? '') })
-        at = ATTRIBUTE.lastIndex
+  const tag = (source: string, from: number): number => {
+    let at = nameEnd(source, from + 1)
+    const qname = source.slice(from + 1, at)
+    let attributes: XmlAttribute[] | null = null
+    let declares = false
+    for (;;) {
+      const next = afterBlanks(source, at)
+      if (next >= source.length) return -1
+      const code = source.charCodeAt(next)
+      const selfClosing = code === SLASH
+      if (selfClosing && next + 1 >= source.length) return -1
+      if (code === GREATER || (selfClosing && source.charCodeAt(next + 1) === GREATER)) {
+        const end = next + (selfClosing ? 2 : 1)
+        work += end - from
+        if (attributes !== null) checkNames(attributes)
+        startTag(qname, attributes ?? NONE, declares, selfClosing)
+        return end
       }
-      if (attributes.length >= 16 && new Set(attributes.map(({ name }) => name)).size < attributes.length) {
-        throw new Malformed('an attribute of the XML is there twice')
+      // an attribute has a blank in front of it
+      if (next === at) throw new Malformed('a tag of the XML does not parse')
+      const stop = nameEnd(source, next)
+      const equals = afterBlanks(source, stop)
+      const opens = afterBlanks(source, equals + 1)
+      if (opens >= source.length) return -1
+      const mark = source.charAt(opens)
+      if (source.charCodeAt(equals) !== EQUALS || (mark !== '"' && mark !== "'")) {
+        throw new Malformed('a tag of the XML does not parse')
       }
+      const closes = source.indexOf(mark, opens + 1)
+      if (closes === -1) return -1
+      const value = source.slice(opens + 1, closes)
+      if (value.includes('<')) throw new Malformed('a tag of the XML does not parse')
+      const name = source.slice(next, stop)
+      declares ||= name.startsWith('xmlns')
+      attributes ??= []
+      if (attributes.length === MAX_ATTRIBUTES) throw new Malformed('an element of the XML has too many attributes')
+      attributes.push({ name, value: decoded(value) })
+      at = closes + 1
     }
-    TAG_END.lastIndex = at
-    const end = TAG_END.exec(source)
-    if (end === null) {
-      // a > inside a value: the tag may go on in the next piece
-      if (isOpenTag(source, at)) return -1
-      throw new Malformed('a tag of the XML does not parse')
-    }
-    work += TAG_END.lastIndex - from
-    startTag(qname, attributes, end[1] === '/')
-    return end.index + end[0].length
   }
 
   /** @returns first character behind the token, or -1: it does not end yet */
   const markup = (source: string, at: number): number => {
     const next = source.charCodeAt(at + 1)
-    if (next === 0x21) return declaration(source, at)
-    if (next === 0x3f) return until(source, at + 2, '?>', (inner) => options.aside(inner))
+    if (next === CODE.bang) return declaration(source, at)
+    if (next === QUESTION) return until(source, at + 2, '?>', (inner) => options.aside(inner))
+    if (next !== SLASH) return at + 1 >= source.length ? -1 : tag(source, at)
+    const expected = open.at(-1)?.qname ?? ''
+    const end = at + 2 + expected.length
+    if (expected !== '' && source.charCodeAt(end) === GREATER && source.startsWith(expected, at + 2)) {
+      closeTop()
+      return end + 1
+    }
     const gt = source.indexOf('>', at + 1)
     if (gt === -1) return -1
-    if (next !== 0x2f) return tag(source, at, gt)
-    NAME.lastIndex = at + 2
-    const qname = NAME.exec(source)?.[0] ?? ''
-    if (qname === '' || /\S/.test(source.slice(at + 2 + qname.length, gt))) {
-      throw new Malformed('a tag of the XML does not parse')
-    }
+    const qname = source.slice(at + 2, nameEnd(source, at + 2))
+    if (afterBlanks(source, at + 2 + qname.length) !== gt) throw new Malformed('a tag of the XML does not parse')
     endTag(qname)
     return gt + 1
   }
@@ -284,17 +318,46 @@ function xmlReader(options: XmlOptions): Incremental {
     end() {
       take()
       if (pending !== '' && /\S/.test(pending)) throw new Malformed('the XML ends in the middle')
-      if (options.unbalanced === true) while (open.length > 0) closeTop()
+      if (unbalanced) while (open.length > 0) closeTop()
       if (!rootClosed) throw new Malformed('the XML ends in the middle')
     },
     work: () => work,
   }
 }
 
-/** Does the rest of the source still belong to a tag that goes on? */
-function isOpenTag(source: string, at: number): boolean {
-  const rest = source.slice(at).trimStart()
-  return /^(?:\/|[^\s<>/="'&]+\s*(?:=\s*(?:"[^"<]*|'[^'<]*)?)?)?$/.test(rest)
+/** @returns first character behind the name that begins here */
+function nameEnd(source: string, from: number): number {
+  let at = from
+  for (; at < source.length; at++) {
+    const code = source.charCodeAt(at)
+    if (code < 128 && ENDS_NAME[code] === 1) break
+  }
+  const first = source.charCodeAt(from)
+  if ((at === from && at < source.length) || first === CODE.bang || first === QUESTION) {
+    throw new Malformed('a tag of the XML does not parse')
+  }
+  return at
+}
+
+/** @returns first character that is no white space (XML 1.0, section 2.3) */
+function afterBlanks(source: string, from: number): number {
+  let at = from
+  for (; at < source.length; at++) {
+    const code = source.charCodeAt(at)
+    if (code !== CODE.blank && code !== CODE.lf && code !== CODE.tab && code !== CODE.cr) break
+  }
+  return at
+}
+
+/** Programs differ in which of two attributes of one name they take. */
+function checkNames(attributes: readonly XmlAttribute[]): void {
+  const count = attributes.length
+  if (count === 1) return
+  let unique = true
+  if (count > 12) unique = new Set(attributes.map(({ name }) => name)).size === count
+  else
+    for (let n = 1; n < count; n++) for (let m = 0; m < n; m++) unique &&= attributes[n]?.name !== attributes[m]?.name
+  if (!unique) throw new Malformed('an attribute of the XML is there twice')
 }
 
 function decodedIfPossible(text: string): string {

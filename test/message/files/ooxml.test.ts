@@ -308,6 +308,13 @@ describe('ooxml: documents', () => {
     assert.deepEqual(placesOf(await openAll(file)), [])
   })
 
+  it('does not take the lines of a drawing for numbers, but reads a number in their place', async () => {
+    const drawing = (d: string) =>
+      word('', [{ name: 'word/media/a.svg', data: `<svg xmlns="http://www.w3.org/2000/svg"><path d="${d}"/></svg>` }])
+    assert.equal(anyNumber(await openAll(drawing('M0 0c2-1,4.3-1.6,5-3.8 211062-5629 12'))), false)
+    assert.notDeepEqual(placesOf(await openAll(drawing(CPR))), [])
+  })
+
   it('leaves out numbers that programs draw by chance, and nothing else', async () => {
     const drawn = word(`<w:sdt><w:sdtPr><w:id w:val="2110625629"/></w:sdtPr></w:sdt>`)
     assert.deepEqual(placesOf(await openAll(drawn)), [])

@@ -59,7 +59,7 @@ describe('xml: tokens', () => {
       const { outcome, events: read_ } = read(xml)
       assert.equal(outcome.problem, undefined)
       assert.deepEqual(
-        read_.map((event) => event.replace(/ xmlns(?::q)?=\S+/g, '')),
+        read_.map((event) => event.replace(/ xmlns(?::q)?=\S*/g, '')),
         events,
       )
     })
@@ -150,7 +150,31 @@ describe('xml: tokens', () => {
       { numRuns: 500 },
     )
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'<>/!?-[]="\' a&#;x:') }), (text) => void read(text)),
+      fc.property(
+        fc.string({
+          unit: fc.constantFrom(
+            '<',
+            '>',
+            '/',
+            '!',
+            '?',
+            '-',
+            '[',
+            ']',
+            '=',
+            '"',
+            "'",
+            ' ',
+            'a',
+            '&',
+            '#',
+            ';',
+            'x',
+            ':',
+          ),
+        }),
+        (text) => void read(text),
+      ),
       { numRuns: 500 },
     )
   })

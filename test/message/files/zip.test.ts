@@ -317,7 +317,10 @@ for name, stream in (('plain.zip', False), ('stream.zip', True)):
 function namesByYauzl(file: Buffer): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
     fromBuffer(file, { lazyEntries: false }, (error, archive) => {
-      if (error !== null) return reject(error)
+      if (error !== null) {
+        reject(error)
+        return
+      }
       const names: unknown[] = []
       archive.on('entry', (entry) => names.push([entry.fileName, entry.uncompressedSize, entry.compressionMethod]))
       archive.on('end', () => resolve(names))
