@@ -95,7 +95,7 @@ export async function measure(relay: Relay, sink: SinkProcess, load: Load): Prom
   let acceptCpu = 0
   let deliveryFrom = started
   if (kind === 'split') {
-    await until('all messages in the queue', 5000, 20, () => relay.queued() >= messages)
+    await until('all messages in the queue', 5000, 100, () => relay.queued() >= messages)
     await sleep(300) // the hold hook runs after the reply
     acceptCpu = relay.cpuMillis() - before.relay
     deliveryFrom = await relay.release()

@@ -1,6 +1,8 @@
 /** Stock Haraka as an outbound relay, and what the gateway's instance shares with it. */
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { readRecords } from '../../lib/spool/record'
+import { isJournalFile } from '../../lib/spool/run'
 import { closeMeter } from '../cpu'
 import { greets, start, stop, until, wallNow } from '../process'
 import type { Relay, RelaySetup } from './relay'
@@ -30,9 +32,29 @@ export function installHold(dir: string): void {
   configure(dir, 'bench_hold.timeout', '0')
 }
 
-/** Messages in a Haraka queue folder: one file each (per destination domain); files being written begin with a dot or `__tmp__`. */
-export function queueFiles(dir: string): number {
-  return readdirSync(path.join(dir, 'queue')).filter((name) => /^\d/.test(name)).length
+/**
+ * Messages in a Haraka queue folder: one file each (per destination domain); files being written begin with a dot or
+ * `__tmp__`. What this gateway has accepted and not filed yet stands in its journals.
+ */
+export function queuedMessages(dir: string): number {
+  const names = readdirSync(path.join(dir, 'queue'))
+  const filed = names.filter((name) => /^\d/.test(name)).length
+  return filed + journaled(names.filter(isJournalFile).map((name) => path.join(dir, 'queue', name)))
+}
+
+/** Mails in the segments of journals that are not done. Numbers are unique within one process. */
+function journaled(segments: readonly string[]): number {
+  const mails = new Set<string>()
+  const done: string[] = []
+  for (const file of segments.filter((name) => existsSync(name))) {
+    const run = path.basename(file).replace(/\.[^.]*$/, '')
+    for (const record of readRecords(readFileSync(file)).records) {
+      if (record.kind === 'mail') mails.add(`${run} ${record.number}`)
+      else done.push(...record.numbers.map((number) => `${run} ${number}`))
+    }
+  }
+  for (const mail of done) mails.delete(mail)
+  return mails.size
 }
 
 /** Options that make Node write a profile into a folder named for the instance. */
@@ -74,7 +96,7 @@ export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.
     version,
     logFile,
     cpuMillis: () => setup.meter.millis(running.pid),
-    queued: () => queueFiles(setup.dir),
+    queued: () => queuedMessages(setup.dir),
     release: () => {
       process.kill(running.pid, 'SIGUSR2')
       return Promise.resolve(wallNow())
