@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { findCprInTable, personRows } from '../../../lib/classify'
 import { numberFormat, plainNumber, textFormat } from '../../../lib/message/files/xlsx-format'
 import { readZip } from '../../../lib/message/files/zip'
-import { NAMESPACES, relsMember, workbook, xlsx, xmlMember } from '../../corpus/formats/office'
-import { anyNumber, CPR, openAll, OTHER, placesOf, readWith, reasonsOf } from './office-helpers'
+import { NAMESPACES, ods, relsMember, type OfficeCell, workbook, xlsx, xmlMember } from '../../corpus/formats/office'
+import { anyNumber, CPR, NOW, openAll, OTHER, placesOf, readWith, reasonsOf } from './office-helpers'
 
 const S = `xmlns="${NAMESPACES.s}" xmlns:r="${NAMESPACES.r}"`
 const sheet = (rows: string, rest = '') => `<worksheet ${S}><sheetData>${rows}</sheetData>${rest}</worksheet>`
@@ -305,6 +306,38 @@ describe('xlsx: cells', () => {
     assert.ok((reading?.tables[0]?.cells.length ?? 0) < 40)
     assert.match(reading?.uninspected[0]?.reason ?? '', /too many cells/)
   })
+})
+
+describe('xlsx: large sheets', () => {
+  const rows = 30_000
+  const table: OfficeCell[][] = [['Navn', 'CPR', 'Karakter']]
+  for (let n = 1; n < rows; n++)
+    table.push([`Person ${String.fromCharCode(65 + (n % 26))}`, n === rows - 1 ? 707614285 : null, n % 13])
+  for (const [name, file] of [
+    ['xlsx', xlsx({ tables: [table] })],
+    ['ods', ods({ tables: [table] })],
+  ] as const) {
+    it(`are told in parts that know the headings, and count the same: ${name}`, async () => {
+      const { tables, uninspected } = await readWith(readZip, file)
+      assert.deepEqual(uninspected, [])
+      assert.ok(tables.length > 1)
+      assert.equal(tables[0]?.headings, undefined)
+      for (const part of tables.slice(1)) assert.equal(part.headings?.[1]?.text, 'CPR')
+      // each row in one part, all of them in order
+      const places = tables.flatMap(({ cells }) => cells.map(({ row: r }) => r))
+      assert.equal(places.length, table.flat().filter((cell) => cell !== null).length)
+      assert.ok(places.every((r, n) => n === 0 || r >= (places[n - 1] ?? 0)))
+      for (const [n, part] of tables.entries())
+        assert.ok(n === 0 || (part.cells[0]?.row ?? 0) > (tables[n - 1]?.cells.at(-1)?.row ?? 0))
+      assert.equal(
+        tables.reduce((sum, part) => sum + personRows(part), 0),
+        rows - 1,
+      )
+      const [hit] = tables.flatMap((part) => findCprInTable(part, NOW))
+      assert.equal(hit?.where, `file > Ark1!B${rows}`)
+      assert.ok(hit.evidence.some((one) => one.startsWith('column:')))
+    })
+  }
 })
 
 describe('xlsx: number formats', () => {
