@@ -30,7 +30,7 @@ interface TextTable {
 
 /** What parts the cells of a row, the surest first. */
 export const DELIMITERS = ['\t', ';', '|', ','] as const
-type Delimiter = (typeof DELIMITERS)[number]
+export type Delimiter = (typeof DELIMITERS)[number]
 /** A title and a few notes may stand above the line that heads the columns. */
 const HEAD_ROWS = 8
 /** Longest cell that is a heading or a value; what is longer is running text with commas. */
@@ -126,8 +126,8 @@ function isBound(code: number): boolean {
   return code === 0x0a || code === 0x09 || code === 0x2c || code === 0x3b || code === 0x7c
 }
 
-/** Commas are in running text as well: there they stand further apart than in a table. */
-function isRow(line: string, delimiter: Delimiter): boolean {
+/** Is this line a row of cells? Commas are in running text as well: there they stand further apart than in a table. */
+export function isRow(line: string, delimiter: Delimiter): boolean {
   const first = line.indexOf(delimiter)
   if (delimiter !== ',' || first === -1) return first !== -1
   let commas = 0

@@ -28,7 +28,7 @@ export interface Spots {
 
 /** Shortest run of digits that any shape of a number has; the distance between two looks. */
 const STEP = 6
-const CHUNK = 1 << 16
+const CHUNK = 1 << 14
 /** What may stand between six digits and the rest: four units, a line end with eight marks of quotation each. */
 const TAIL = 44
 

@@ -3,7 +3,7 @@
  * each, such as a grade, a salary, an address or a date of birth.
  */
 import type { Table } from '../message/files/types'
-import { DELIMITERS } from './columns'
+import { DELIMITERS, isRow, type Delimiter } from './columns'
 import * as lists from './words/persons'
 import { wordPattern } from './words/matcher'
 
@@ -56,12 +56,12 @@ export function personRowsInText(text: string): number {
   if (!NAME.test(text)) return 0
   let count = 0
   let counter = rowCounter()
-  let delimiter: string | null = null
+  let delimiter: Delimiter | null = null
   for (const line of linesOf(text)) {
-    if (delimiter === null || !line.includes(delimiter)) {
+    if (delimiter === null || !isRow(line, delimiter)) {
       count += counter.count()
       counter = rowCounter()
-      delimiter = DELIMITERS.find((one) => line.includes(one)) ?? null
+      delimiter = DELIMITERS.find((one) => isRow(line, one)) ?? null
       if (delimiter === null) continue
     }
     counter.add(new Map(line.split(delimiter).map((cell, column) => [column, cell.trim().replace(/^"(.*)"$/, '$1')])))
@@ -102,11 +102,15 @@ function headsOf(cells: ReadonlyMap<number, string>): Heads | null {
   const privates: number[] = []
   for (const [column, text] of cells) {
     const heading = text.trim()
-    if (heading === '' || heading.length > HEADING_LENGTH) continue
+    if (heading === '' || heading.length > HEADING_LENGTH || isSentence(heading)) continue
     if (name === null && NAME.test(heading) && !NO_NAME.test(heading)) name = column
     else if (PRIVATE.test(heading) && !NO_PRIVATE.test(heading)) privates.push(column)
   }
   return name === null || privates.length === 0 ? null : { name, privates }
+}
+
+function isSentence(text: string): boolean {
+  return /[.!?]$/.test(text) && text.split(/\s+/).length > 3
 }
 
 /** Letters, and no sentence; sums and page numbers below a table are none. */

@@ -19,6 +19,7 @@ export interface TableText {
 export function tableText(table: Table, value: (cell: TableCell) => string): TableText {
   const cells = [...table.cells].sort((a, b) => a.row - b.row || a.column - b.column)
   const starts: number[] = []
+  const ends: number[] = []
   const pieces: string[] = []
   let length = 0
   let previous: TableCell | undefined
@@ -28,6 +29,7 @@ export function tableText(table: Table, value: (cell: TableCell) => string): Tab
     pieces.push(between, text)
     starts.push(length + between.length)
     length += between.length + text.length
+    ends.push(length)
     previous = cell
   }
   const indexAt = (at: number): number => {
@@ -48,11 +50,7 @@ export function tableText(table: Table, value: (cell: TableCell) => string): Tab
     columns: {
       isCell(start, end) {
         const n = indexAt(start)
-        const from = starts[n] ?? 0
-        const cell = cells[n]
-        const whole = cell === undefined ? 0 : value(cell).length
-        const rest = text.slice(end, from + whole)
-        return text.slice(from, start).trim() === '' && rest.trim() === ''
+        return text.slice(starts[n], start).trim() === '' && text.slice(end, ends[n]).trim() === ''
       },
       headings(at) {
         const cell = cells[indexAt(at)]

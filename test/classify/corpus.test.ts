@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { findCpr } from '../../lib/classify/cpr'
+import { CORPUS_NOW, textCorpus } from '../corpus/text'
 import { scoreCorpus, totalsOf, type ClassScore } from '../corpus/text-score'
 
 describe('detection on the seeded corpus', function () {
@@ -25,5 +27,27 @@ describe('detection on the seeded corpus', function () {
     for (const other of recall.slice(3)) assert.ok((recall[0] ?? 0) > other)
     const best = recall.indexOf(Math.max(...recall.slice(3)), 3)
     assert.ok((falsePositives[0] ?? 1) < (falsePositives[best] ?? 0))
+  })
+
+  it('finds what it found before, whatever text comes before or behind', () => {
+    const items = [...textCorpus(7, 4)]
+    const hits = (text: string) => findCpr(text, CORPUS_NOW)
+    for (const [n, item] of items.entries()) {
+      const found = hits(item.text)
+      const other = items[(n * 37 + 11) % items.length]?.text ?? ''
+      for (const [before, behind] of [
+        [`${other}\n\n`, ''],
+        ['', `\n\n${other}`],
+        [`${other}\n\n`, `\n\n${other}`],
+      ] as const) {
+        const more = new Set(hits(before + item.text + behind).map(({ start, digest }) => `${start} ${digest}`))
+        for (const { start, digest, evidence } of found) {
+          // a cluster is a matter of the whole text: without it a number may be none, but the text still has others
+          if (evidence.includes('cluster')) continue
+          assert.ok(more.has(`${start + before.length} ${digest}`), `${item.class}: ${evidence.join()}`)
+        }
+        assert.ok(found.length === 0 || more.size > 0)
+      }
+    }
   })
 })

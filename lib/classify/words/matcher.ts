@@ -31,7 +31,9 @@ export const LETTER = '[A-Za-z\\u00aa\\u00b5\\u00ba\\u00c0-\\u00d6\\u00d8-\\u00f
 
 /** The words of a list as alternatives of a pattern; see `wordPattern`. */
 export function alternatives(words: readonly string[]): string {
-  return words
+  // the longest first: `internal use only` before `internal`
+  return [...words]
+    .sort((a, b) => b.length - a.length)
     .map((word) => {
       const open = word.endsWith('*')
       const stem = (open ? word.slice(0, -1) : word)
@@ -60,8 +62,12 @@ export function wordFinder<Name extends string>(
   const starts = new Uint8Array(1 << 15)
   for (const [n, name] of names.entries()) {
     for (const word of lists[name].flatMap(spellings)) {
-      const key = keyOf(word.charCodeAt(0), word.charCodeAt(1), word.charCodeAt(2))
-      starts[key] = (starts[key] ?? 0) | (1 << n)
+      // anything may follow a word of two letters
+      const thirds = word.length > 2 ? [word.charCodeAt(2)] : Array.from({ length: 32 }, (_, third) => third)
+      for (const third of thirds) {
+        const key = keyOf(word.charCodeAt(0), word.charCodeAt(1), third)
+        starts[key] = (starts[key] ?? 0) | (1 << n)
+      }
     }
   }
   return (text) => {
@@ -76,6 +82,12 @@ export function wordFinder<Name extends string>(
         const wanted = starts[key] as number
         if (wanted !== 0) take(wanted, base + at - 2)
       }
+    }
+    // the last two characters may be a word
+    for (let at = text.length; at < text.length + 2; at++) {
+      key = (key << 5) & 0x7fff
+      const wanted = starts[key] as number
+      if (wanted !== 0) take(wanted, at - 2)
     }
     return found
 
