@@ -125,7 +125,12 @@ export function workbook(
   members: readonly ZipEntry[] = [],
 ): Buffer {
   const codes = formats.map((code, n) => `<numFmt numFmtId="${164 + n}" formatCode="${escapeXml(code)}"/>`)
-  const cellFormats = ['<xf numFmtId="0"/>', ...formats.map((_code, n) => `<xf numFmtId="${164 + n}"/>`)]
+  const cellFormats = [
+    '<xf numFmtId="0"/>',
+    ...formats.map(
+      (_code, n) => `<xf numFmtId="${164 + n}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>`,
+    ),
+  ]
   return ooxmlPackage('xl/workbook.xml', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml', [
     xmlMember(
       'xl/workbook.xml',
@@ -142,7 +147,7 @@ export function workbook(
     xmlMember('xl/sharedStrings.xml', `<sst xmlns="${NAMESPACES.s}">${strings.join('')}</sst>`),
     xmlMember(
       'xl/styles.xml',
-      `<styleSheet xmlns="${NAMESPACES.s}"><numFmts count="${codes.length}">${codes.join('')}</numFmts><cellStyleXfs><xf numFmtId="0"/></cellStyleXfs><cellXfs>${cellFormats.join('')}</cellXfs></styleSheet>`,
+      `<styleSheet xmlns="${NAMESPACES.s}"><numFmts count="${codes.length}">${codes.join('')}</numFmts><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts><fills count="1"><fill><patternFill patternType="none"/></fill></fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf numFmtId="0"/></cellStyleXfs><cellXfs>${cellFormats.join('')}</cellXfs></styleSheet>`,
     ),
     ...members,
   ])
@@ -207,7 +212,7 @@ export function odt(content: OfficeContent): Buffer {
       .map((text) => `<text:span text:style-name="T1">${odfText(text)}</text:span>`)
       .join('')}</text:p>`
   const table = (rows: readonly (readonly OfficeCell[])[], n: number) =>
-    `<table:table table:name="Tabel${n + 1}">${rows
+    `<table:table table:name="Tabel${n + 1}"><table:table-column table:number-columns-repeated="${Math.max(1, ...rows.map((row) => row.length))}"/>${rows
       .map(
         (row) =>
           `<table:table-row>${row.map((cell) => `<table:table-cell office:value-type="string">${paragraph(shown(cell))}</table:table-cell>`).join('')}</table:table-row>`,
@@ -242,6 +247,10 @@ export function odfPackage(
   options: { before?: string; members?: readonly ZipEntry[]; manifest?: string } = {},
 ): Buffer {
   const type = `application/vnd.oasis.opendocument.${kind}`
+  const entries = ['content.xml', ...(options.members ?? []).map(({ name }) => String(name))]
+    // what the caller says about a member is said once
+    .filter((name) => !(options.manifest ?? '').includes(`"${name}"`))
+    .map((name) => `<manifest:file-entry manifest:full-path="${name}" manifest:media-type="text/xml"/>`)
   return writeZip([
     { name: 'mimetype', data: type, method: 0 },
     xmlMember(
@@ -251,7 +260,7 @@ export function odfPackage(
     ...(options.members ?? []),
     xmlMember(
       'META-INF/manifest.xml',
-      `<manifest:manifest${ODF_NAMES} manifest:version="1.3"><manifest:file-entry manifest:full-path="/" manifest:media-type="${type}"/>${options.manifest ?? ''}</manifest:manifest>`,
+      `<manifest:manifest${ODF_NAMES} manifest:version="1.3"><manifest:file-entry manifest:full-path="/" manifest:media-type="${type}"/>${entries.join('')}${options.manifest ?? ''}</manifest:manifest>`,
     ),
   ])
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import fc from 'fast-check'
 import { readGzip } from '../../../lib/message/files/gzip'
 import { readFlatOdf } from '../../../lib/message/files/odf'
 import { readTar } from '../../../lib/message/files/tar'
+import { packageRoot } from '../../../lib/package-root'
 import { readZip } from '../../../lib/message/files/zip'
 import {
   docx,
@@ -25,7 +28,7 @@ const table = [
   ['Ole', CPR],
 ]
 const text = `Kære Ole\n\nDit CPR-nummer er ${CPR}, og eksamen er den 3. juni.`
-const FORMATS: Readonly<Record<string, Buffer>> = {
+const FORMATS: Record<string, Buffer> = {
   docx: docx({ text }),
   xlsx: xlsx({ tables: [table] }),
   pptx: pptx({ text }),
@@ -37,6 +40,12 @@ const FORMATS: Readonly<Record<string, Buffer>> = {
   ]),
   'tar.gz': tarGz([{ name: 'a.txt', bytes: Buffer.from(text) }]),
   'docx in zip': zip([{ name: 'a.docx', bytes: docx({ text }) }]),
+}
+
+/** Written by LibreOffice. */
+for (const kind of ['docx', 'xlsx', 'pptx', 'odt', 'ods', 'odp']) {
+  const name = `libreoffice.${kind}`
+  FORMATS[name] = readFileSync(path.join(packageRoot(), 'test/fixtures/office', name))
 }
 
 /** One change of some bytes. */
