@@ -29,7 +29,7 @@ export async function inspect(
   const header = parseHeader(raw)
   const request = readRequest(header, settings, submission.requiretls ?? false)
   const sender = readSender(header, submission)
-  const found = readSmall(raw, settings, clock) ?? (await read(raw, rulesOfReading(settings), clock).catch(unreadable))
+  const found = readSmall(raw, settings, clock) ?? (await read(raw, settings, clock).catch(unreadable))
   const verdict = decide({ request, sender, ...found }, rulesFrom(settings))
   const subject = fieldsNamed(header, 'subject')[0]
   const subjectSigned = hasSignatureOver(
@@ -64,11 +64,6 @@ function unreadable(): Found {
     wholeProtected: false,
     timeUp: true,
   }
-}
-
-/** Only what travels to a worker thread. */
-function rulesOfReading({ content, public: marks, category3 }: Settings): Parameters<ContentReader>[1] {
-  return { content, public: marks, category3 }
 }
 
 /** The new field as text: raw 8-bit fields (RFC 6532) are UTF-8, and stay as they are when they are anything else. */

@@ -94,7 +94,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
     async read(raw, rules, clock) {
       try {
         if (closed) throw new Error('the readers are closed')
-        return await readIn(current(), raw, rules, clock.now())
+        return await readIn(current(), raw, onlyRules(rules), clock.now())
       } catch (error) {
         options.onFailure?.(asError(error))
         throw error
@@ -106,6 +106,11 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
       pools.clear()
     },
   }
+}
+
+/** Settings hold more than what a worker needs, and functions, which do not travel. */
+function onlyRules({ content, public: marks, category3 }: ReadingRules): ReadingRules {
+  return { content, public: marks, category3 }
 }
 
 function asError(error: unknown): Error {

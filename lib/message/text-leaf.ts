@@ -58,12 +58,37 @@ export function unixLines(text: string): string {
 
 /** Forms in which other files hide in plain text. @returns why the text is not all there is, or null */
 export function encodedBlock(text: string): string | null {
-  if (/^begin(?:-base64)? [0-7]{3,4} \S/m.test(text)) return 'a uuencoded file stands in the text'
+  if (text.includes('begin') && /^begin(?:-base64)? [0-7]{3,4} \S/m.test(text))
+    return 'a uuencoded file stands in the text'
   if (/^=ybegin .*\bname=/m.test(text)) return 'a yEnc file stands in the text'
   if (text.includes('(This file must be converted with BinHex')) return 'a BinHex file stands in the text'
+  if (!hasLongRun(text)) return null
   if (/(?:^[ >]{0,8}[A-Za-z0-9+/]{60,}={0,2}[ \t]{0,4}\n){3}/m.test(text)) return 'an encoded block stands in the text'
   if (/^[A-Za-z0-9+/]{200,}={0,2}$/m.test(text)) return 'an encoded block stands in the text'
   return null
+}
+
+/** Length of the shortest line of an encoded block. */
+const RUN = 60
+
+/** Is there a run that long of what encodings are written in? Asked at every sixtieth character, which none can miss. */
+function hasLongRun(text: string): boolean {
+  for (let at = RUN - 1; at < text.length; at += RUN) {
+    let from = at
+    while (from >= 0 && isDigit64(text.charCodeAt(from))) from--
+    if (from === at) continue
+    let to = at + 1
+    while (to < text.length && to - from <= RUN && isDigit64(text.charCodeAt(to))) to++
+    if (to - from > RUN) return true
+  }
+  return false
+}
+
+/** A digit of base64. */
+function isDigit64(code: number): boolean {
+  return (
+    (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x2f && code <= 0x39) || code === 0x2b
+  )
 }
 
 function htmlTexts(html: HtmlText, where: string): TextPiece[] {
@@ -79,7 +104,7 @@ function htmlTexts(html: HtmlText, where: string): TextPiece[] {
 
 /** Mail programs that look at content instead of the type will decode references and leave out tags. */
 function looksLikeHtml(text: string): boolean {
-  return /<(?:!doctype|html|head|body|table|div|span|p|br|b|i|font)\b/i.test(text)
+  return text.includes('<') && /<(?:!doctype|html|head|body|table|div|span|p|br|b|i|font)\b/i.test(text)
 }
 
 /** Data inside a URL (RFC 2397): small images pass as inline ones do, everything else is something that was not read. */

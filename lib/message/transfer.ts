@@ -46,6 +46,8 @@ export function decodeTransfer(encoded: Buffer, encoding: TransferEncoding): Dec
  * concatenate); `Buffer.from` alone would stop there and hide the rest.
  */
 function decodeBase64(encoded: Buffer): DecodedBytes {
+  const plain = decodePlainBase64(encoded)
+  if (plain !== null) return { bytes: plain, junk: false }
   const text = encoded.toString('latin1')
   const urlSafe = /[-_]/.test(text)
   const junk = urlSafe || /[^A-Za-z0-9+/=\s]/.test(text)
@@ -56,6 +58,37 @@ function decodeBase64(encoded: Buffer): DecodedBytes {
   const bytes = Buffer.concat(runs.map((run) => Buffer.from(run, 'base64')))
   // `-` and `_` are digits of another alphabet (RFC 4648 section 5) to some decoders and junk to others
   return urlSafe ? { bytes, junk, problem: 'decoders differ about this base64' } : { bytes, junk }
+}
+
+/**
+ * What encoders write: lines of one length, nothing but the alphabet, padding at the end. Told by length: a decoder that
+ * leaves something out ends with fewer bytes.
+ *
+ * @returns null when it is not of that kind
+ */
+function decodePlainBase64(encoded: Buffer): Buffer | null {
+  if (encoded.includes('-') || encoded.includes('_')) return null
+  let end = encoded.length
+  while (end > 0 && isBlank(encoded[end - 1])) end--
+  const text = end
+  while (end > 0 && text - end < 2 && encoded[end - 1] === PAD) end--
+  const first = encoded.indexOf(LF)
+  const crlf = first > 0 && encoded[first - 1] === CR
+  let digits = end
+  for (let at = first; at !== -1 && at < end; at += first + 1) {
+    if (encoded[at] !== LF || (encoded[at - 1] === CR) !== crlf) return null
+    digits -= crlf ? 2 : 1
+  }
+  const bytes = Buffer.from(encoded.toString('latin1', 0, end), 'base64')
+  return digits % 4 !== 1 && bytes.length === Math.floor((digits * 3) / 4) ? bytes : null
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const PAD = 0x3d
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === LF || byte === CR || byte === 0x20 || byte === 0x09
 }
 
 /** RFC 2045 section 6.7; what is no valid escape stays as it stands (rule of robustness there). */

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { decodeTransfer } from '../../lib/message/transfer'
+import { encodedBlock } from '../../lib/message/text-leaf'
+
+const decode = (text: string) => decodeTransfer(Buffer.from(text, 'latin1'), 'base64')
+
+describe('base64 (RFC 2045 section 6.8)', () => {
+  it('decodes what encoders write, whatever the length of line and its end', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 400 }),
+        fc.integer({ min: 1, max: 80 }),
+        fc.constantFrom('\n', '\r\n'),
+        fc.constantFrom('', '\n', '\r\n\r\n', ' \t\n'),
+        (bytes, width, lineEnd, end) => {
+          const text = Buffer.from(bytes)
+            .toString('base64')
+            .replace(new RegExp(`.{${width}}(?=.)`, 'g'), `$&${lineEnd}`)
+          const decoded = decode(text + end)
+          assert.deepEqual([decoded.bytes.toString('hex'), decoded.junk], [Buffer.from(bytes).toString('hex'), false])
+        },
+      ),
+    )
+  })
+
+  it('says so whenever something stands in it that a decoder leaves out', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 200 }),
+        fc.nat(400),
+        fc.constantFrom('*', '-', '_', '.', '\0', 'æ', ':', '!!!!'),
+        (bytes, at, junk) => {
+          const text = Buffer.from(bytes)
+            .toString('base64')
+            .replace(/.{20}(?=.)/g, '$&\n')
+          const place = at % (text.length + 1)
+          assert.equal(decode(text.slice(0, place) + junk + text.slice(place)).junk, true)
+        },
+      ),
+    )
+  })
+
+  const ROWS: [text: string, bytes: string][] = [
+    ['', ''],
+    ['YQ==', 'a'],
+    ['YQ', 'a'],
+    ['YQ==YmM=', 'abc'],
+    ['YQ==\nYmM=\n', 'abc'],
+    ['Y\nQ\n=\n=', 'a'],
+    ['YWFh\nYW\nFh', 'aaaaaa'],
+    ['====', ''],
+  ]
+  for (const [text, bytes] of ROWS) {
+    it(`${JSON.stringify(text)} is ${JSON.stringify(bytes)}`, () => {
+      assert.equal(String(decode(text).bytes), bytes)
+    })
+  }
+})
+
+describe('encoded blocks in text', () => {
+  const line = (length: number) => 'QUJD'.repeat(60).slice(0, length)
+  const ROWS: [what: string, text: string, found: boolean][] = [
+    ['three lines of 60', `${line(60)}\n${line(60)}\n${line(60)}\n`, true],
+    ['three lines of 59', `${line(59)}\n${line(59)}\n${line(59)}\n`, false],
+    ['two lines of 76', `${line(76)}\n${line(76)}\n`, false],
+    ['quoted lines', `> ${line(76)}\n> ${line(76)}\n> ${line(76)}\n`, true],
+    ['one line of 200', `text\n${line(200)}\ntext`, true],
+    ['one line of 199', `text\n${line(199)}\ntext`, false],
+    ['a long word in a sentence', `see ${line(100)} there\n`, false],
+    ['uuencode', 'begin 644 file.bin\n#0V%T\n`\nend\n', true],
+    ['a sentence', 'they begin 644 times', false],
+  ]
+  for (const [what, text, found] of ROWS) {
+    for (const before of [0, 1, 29, 30, 31, 59, 60]) {
+      it(`${what}, after ${before} characters: ${found ? 'found' : 'none'}`, () => {
+        const shifted = before === 0 ? text : `${'x '.repeat(before).slice(0, before - 1)}\n${text}`
+        assert.equal(encodedBlock(shifted) !== null, found)
+      })
+    }
+  }
+})
