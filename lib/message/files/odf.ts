@@ -8,10 +8,11 @@ import { odfCellsReader } from './odf-cells'
 import { createOdfStory, type OdfData } from './odf-story'
 import { addBinaryMember } from './ooxml-members'
 import { packageProperties, type PackageProperties } from './ooxml-properties'
-import { valueOf, type Story } from './ooxml-story'
+import { createStory, valueOf, type Story } from './ooxml-story'
 import { emptyReading, type FileReading, type OpenFile, type ReadBudget } from './types'
 import type { CellCount } from './xlsx-cells'
 import { looksLikeXml, readXmlMember } from './xml-member'
+import type { XmlName } from './xml-names'
 import { readXml, type XmlHandler } from './xml-tokens'
 import type { ZipMember } from './zip-layout'
 import { memberPlace } from './zip-places'
@@ -176,14 +177,18 @@ function readXmlPart(opened: Opened, place: string, bytes: Buffer, role: TextPie
       properties.text(place, text, parent)
     },
   }
-  readXmlMember(
-    context,
-    place,
-    bytes,
-    () => handler,
-    story,
-    () => role,
-  )
+  const pick = ({ space }: XmlName<string>) => (space === 'svg' ? null : handler)
+  if (readXmlMember(context, place, bytes, pick, story, () => role) !== null) {
+    const drawing = createStory()
+    readXmlMember(
+      context,
+      place,
+      bytes,
+      () => drawing,
+      drawing,
+      () => 'text',
+    )
+  }
   context.reading.tables.push(...cells.tables())
   for (const settings of data.settings) addRaw(context, place, Buffer.from(settings, 'base64'))
   for (const file of data.files) addFile(context, place, file)

@@ -32,8 +32,6 @@ const CELLS = /^(?:worksheet|dialogsheet|chartsheet|macrosheet|externalLink|revi
 const PIVOT = /^pivotCache(?:Definition|Records)$/
 /** Namespaces of what is shown; texts of others are told as hidden. */
 const SHOWN = new Set(['word', 'sheet', 'slide', 'drawing', 'chart', 'math', 'svg', 'vml'])
-/** A drawing in SVG is a picture like any other: a small one passes. */
-const MAX_SVG = 64 * 1024
 /** Where sheets usually are: no need to look into them before their turn. */
 const SHEETS = /\/worksheets\/[^/]*\.xml$/i
 const STYLES = /\/styles\.xml$/i
@@ -113,7 +111,6 @@ function readXmlPart(opened: Package, path: string, place: string, bytes: Buffer
   let tables = (): Table[] => []
   const pick = (root: XmlName<string>): XmlHandler<string> | null => {
     roots.set(path, `${root.space} ${root.local}`)
-    if (root.space === 'svg' && bytes.length > MAX_SVG) addProblem(context, place, 'the image is larger than 64 KiB')
     if (CELLS.test(root.local) && (root.space === 'sheet' || root.local === 'macrosheet')) {
       if (!isLast) return null
       const reader = sheetReader(context, opened.workbook, story, sheetPlace(opened, path, place), opened.count)

@@ -58,9 +58,15 @@ const DRAWN_BY_CHANCE = new Set([
   'colId val',
 ])
 const CHANCE = /^-?[0-9]{1,10}$/
-/** Identifiers in hexadecimal, GUIDs, times: no number of anybody. */
-const NO_TEXT =
-  /^(?:[0-9A-F]{8}|\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?)$/
+/** Identifiers in hexadecimal, GUIDs, times, places in a sheet: no number of anybody. */
+const NO_TEXT = new RegExp(
+  `^(?:${[
+    '[0-9A-F]{8}',
+    String.raw`\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?`,
+    String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?`,
+    String.raw`[A-Z]{1,3}\d{1,7}(?::[A-Z]{1,3}\d{1,7})?`,
+  ].join('|')})$`,
+)
 /** Lines of drawings: many numbers, of which some look like somebody's by chance. Nobody sees them as numbers. */
 const GEOMETRY = new Set([
   'd',

@@ -1,5 +1,5 @@
 /** One XML file of a document: read by whichever reader knows its root, its texts added to the reading. */
-import { encodedBlock } from '../text-leaf'
+import { encodedBlock, SMALL_IMAGE } from '../text-leaf'
 import { addEmbedded, addProblem, addRaw, addText, type LegacyContext } from './ole-context'
 import type { Story } from './ooxml-story'
 import type { TextPiece } from '../message'
@@ -39,6 +39,9 @@ export function readXmlMember(
     {
       pick(root) {
         const handler = pick(root)
+        if (handler !== null && root.space === 'svg' && bytes.length > SMALL_IMAGE) {
+          addProblem(context, where, 'the image is larger than 64 KiB')
+        }
         if (handler !== null) lineRole = role(root)
         return handler
       },

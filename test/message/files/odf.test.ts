@@ -145,6 +145,17 @@ describe('odf: places', () => {
     ],
     ['member beside the document', odfPackage('text', '<office:text/>', { members: [{ name: 'x.txt', data: CPR }] })],
     [
+      'drawing in SVG',
+      odfPackage('text', '<office:text/>', {
+        members: [
+          {
+            name: 'Pictures/x.svg',
+            data: '<svg xmlns="http://www.w3.org/2000/svg"><text>2110<tspan>62</tspan>-5629</text></svg>',
+          },
+        ],
+      }),
+    ],
+    [
       'slide',
       odfPackage(
         'presentation',
@@ -337,6 +348,15 @@ describe('odf: refusals', () => {
         members: [{ name: 'ObjectReplacements/Object 1', data: Buffer.from('VCLMTF\0\x01\x02', 'latin1') }],
       }),
       /./,
+    ],
+    [
+      'large drawing in SVG',
+      odfPackage('text', '<office:text/>', {
+        members: [
+          { name: 'Pictures/x.svg', data: `<svg xmlns="http://www.w3.org/2000/svg">${'<g></g>'.repeat(10_000)}</svg>` },
+        ],
+      }),
+      /64 KiB/,
     ],
     ['formula without its value', sheet(row(cell('table:formula="of:=1&amp;2"', ''))), /value of a formula/],
     ['number that is none', sheet(row(float('x', '1'))), /does not parse/],
