@@ -24,10 +24,22 @@ export function findIban(text: string): number | null {
     IBAN_START.lastIndex = start + 1
     if (length === undefined || /[A-Za-z0-9]/.test(text.charAt(start - 1))) continue
     const written = text.slice(start, start + 2 * LONGEST_IBAN).toUpperCase()
-    const found = new RegExp(`^[A-Z]{2}[0-9]{2}(?:[ \\u00a0-]?[A-Z0-9]){${length - 4}}(?![A-Z0-9])`).exec(written)
-    if (found !== null && ibanValid(found[0].replace(/[^A-Z0-9]/g, ''))) return start
+    const iban = ibanOf(written, length)
+    if (iban !== null && ibanValid(iban)) return start
   }
   return null
+}
+
+/** So many letters and digits, which may be in groups, and no more of them in the last one. */
+function ibanOf(text: string, length: number): string | null {
+  let iban = ''
+  for (let at = 0; at < text.length && iban.length < length; at++) {
+    const character = text.charAt(at)
+    if (/[A-Z0-9]/.test(character)) iban += character
+    else if (!/[ \u00a0-]/.test(character) || !/[A-Z0-9]/.test(text.charAt(at + 1))) return null
+    if (iban.length === length && /[A-Z0-9]/.test(text.charAt(at + 1))) return null
+  }
+  return iban.length === length ? iban : null
 }
 
 /** ISO 7064 MOD 97-10, as ISO 13616 uses it. */
@@ -47,7 +59,10 @@ const CARD_RUN = /[0-9](?:[ \u00a0-]?[0-9]){13,}/g
  */
 const CARD_SHAPES =
   /^(?:4\d{15}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|4[4-9]\d|5\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|5019\d{12}|(?:5[06-8]|6[37]\d?)\d{14})$/
-const CARD_LENGTHS = [14, 15, 16] as const
+/** So many digits, and no more of them in the last group. */
+const CARDS = [14, 15, 16].map((length) => new RegExp(`(?:[0-9][ \\u00a0-]?){${length - 1}}[0-9](?![0-9])`, 'y'))
+/** First digits of all of these. */
+const CARD_FIRST = '23456'
 
 /** @returns where the first number of a payment card with a correct check digit begins, or null */
 export function findCard(text: string): number | null {
@@ -57,18 +72,19 @@ export function findCard(text: string): number | null {
     // part of a longer word on either side
     if (/[A-Za-z]/.test(text.charAt(run.index - 1)) || /[A-Za-z]/.test(text.charAt(end))) continue
     for (const group of run[0].matchAll(/[0-9]+/g)) {
-      const rest = run[0].slice(group.index, group.index + 48)
-      if (CARD_LENGTHS.some((length) => isCard(rest, length))) return run.index + group.index
+      if (CARD_FIRST.includes(group[0].charAt(0)) && isCardAt(run[0], group.index)) return run.index + group.index
     }
   }
   return null
 }
 
-/** Do the first so many digits make a card, and do they end where a group ends? */
-function isCard(text: string, length: number): boolean {
-  const found = new RegExp(`^(?:[0-9][ \\u00a0-]?){${length - 1}}[0-9](?![0-9])`).exec(text)
-  const digits = found?.[0].replace(/[^0-9]/g, '') ?? ''
-  return CARD_SHAPES.test(digits) && luhn(digits)
+/** A card that begins here, and ends where a group ends. */
+function isCardAt(run: string, at: number): boolean {
+  return CARDS.some((pattern) => {
+    pattern.lastIndex = at
+    const digits = pattern.exec(run)?.[0].replace(/[^0-9]/g, '') ?? ''
+    return CARD_SHAPES.test(digits) && luhn(digits)
+  })
 }
 
 /** ISO/IEC 7812-1 annex B. */

@@ -2,11 +2,11 @@
 
 export interface Columns {
   /** Is this stretch the whole of a table's cell, but for blanks and quotes? */
-  isCell(start: number, end: number): boolean
+  isCell: (start: number, end: number) => boolean
   /** Cells above in the same column that may head it, from the top of the table; none outside tables. */
-  headings(at: number): readonly string[]
+  headings: (at: number) => readonly string[]
   /** The same for all places in one column of one table; null outside tables. */
-  column(at: number): string | null
+  column: (at: number) => string | null
 }
 
 interface Line {

@@ -12,7 +12,7 @@ export interface TableText {
   text: string
   columns: Columns
   /** The cell at a place of the text, or the last one before it. */
-  cellAt(at: number): TableCell | undefined
+  cellAt: (at: number) => TableCell | undefined
 }
 
 /** @param value what is read of a cell */

@@ -55,8 +55,9 @@ export function search(message: Message, rules: ReadingRules, isTimeUp: () => bo
     if (piece.role === 'raw') continue
     const running = !['subject', 'header', 'name'].includes(piece.role)
     if (running && rules.category3.nameRows && !inTables.has(piece.where)) nameRows += personRowsInText(piece.text)
-    for (const { detail } of findSensitive(piece.text, running, rules.content.sensitive)) {
-      sensitive.push({ where: piece.where, detail })
+    const placeOf = placesIn(piece)
+    for (const { start, detail } of findSensitive(piece.text, running, rules.content.sensitive)) {
+      sensitive.push({ where: placeOf(start), detail })
     }
   }
   return result()

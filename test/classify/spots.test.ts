@@ -149,7 +149,7 @@ describe('spots of a text', () => {
 
   it('leaves the rest of the text when the time is up', () => {
     let asked = 0
-    const hits = findCpr(`${'070761-4285\n'.repeat(5000)}`, NOW, () => ++asked > 3)
+    const hits = findCpr('070761-4285\n'.repeat(5000), NOW, () => ++asked > 3)
     assert.ok(hits.length < 5000)
   })
 

@@ -19,7 +19,7 @@ export interface Found {
 
 export interface Detector {
   name: string
-  find(text: string): Found[]
+  find: (text: string) => Found[]
 }
 
 const WEIGHTS = [4, 3, 2, 7, 6, 5, 4, 3, 2, 1]
