@@ -5,8 +5,9 @@
  * - Purview: entity 6c4f2fef-56e1-4c00-8093-88d7a01cf460 (learn.microsoft.com/purview); 65 = date and check sum, 75 = a
  *   keyword within 300 characters as well.
  * - Trellix: the pattern of its documentation (docs.trellix.com), no check sum.
- * - os2datascanner: src/os2datascanner/engine2/rules/cpr.py with its defaults: modulus 11 with the dates it excepts,
- *   words that drop every match of a text, signs beside a number.
+ * - os2datascanner: src/os2datascanner/engine2/rules/cpr.py: modulus 11 with the dates it excepts, words that drop every
+ *   match of a text, signs beside a number. Its weighing of a number's position among the day's numbers and its bins are
+ *   left out: both only drop matches.
  * - python-stdnum: stdnum.dk.cpr validates a date that exists and is not in the future; numbers to try it on are taken
  *   out of the text by six digits, blank or hyphen, and four.
  */
