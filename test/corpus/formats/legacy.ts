@@ -170,6 +170,8 @@ export interface EmlContent {
   charset?: string
   subject?: string
   type?: 'plain' | 'html'
+  /** A table; only in HTML. */
+  rows?: Rows
 }
 
 /** A message with one body. Characters that 7bit or the charset has no place for become question marks. */
@@ -179,8 +181,9 @@ export function eml({
   charset = 'utf-8',
   subject = 'Note',
   type = 'plain',
+  rows = [],
 }: EmlContent): Buffer {
-  const content = type === 'html' ? html(text).toString('utf8') : text
+  const content = type === 'html' ? html(text, rows).toString('utf8') : text
   const bytes = iconv.encode(content.replace(/\r?\n/g, '\r\n'), charset, { addBOM: charset === 'utf-16' })
   const header = [
     'From: Anna <anna@uni.example>',
