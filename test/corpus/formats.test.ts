@@ -8,7 +8,7 @@ const LEAST = 0.985
 describe('the corpus through every format', function () {
   this.timeout(120_000)
   let scores: FormatScore[] = []
-  before(async () => void (scores = await scoreFormats(settings, 20261123, 2)))
+  before(async () => void (scores = await scoreFormats(settings, 20261123, 3)))
   const totals = () => totalsOfFormats(scores)
   const wrong = (what: string) =>
     scores

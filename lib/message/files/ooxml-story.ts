@@ -133,6 +133,10 @@ export function createStory(
   let keepsBlanks = false
   /** The style that is being defined. */
   let style = ''
+  /** Of the element that was opened last. */
+  let lastOpened = ''
+  /** Of the boxes that are open: do they stand apart? */
+  const boxes: boolean[] = []
 
   const enter = (flag: number, by: 1 | -1): void => {
     const count = (conditions.get(flag) ?? 0) + by
@@ -163,6 +167,8 @@ export function createStory(
     },
     open(name, given) {
       if (given.length > 0) attributes.add(name, given)
+      const isCellBody = lastOpened === 'cell'
+      lastOpened = name.meaning
       const flag = CONDITION.get(name.meaning)
       if (flag !== undefined) enter(flag, 1)
       switch (name.meaning as Meaning) {
@@ -183,7 +189,9 @@ export function createStory(
           flow.span(Number(valueOf(given, 'val')))
           return
         case 'box':
-          flow.openBox()
+          // a cell of a slide's table holds its paragraphs in a body (section 21.1.3.16), which is the cell itself
+          boxes.push(!isCellBody)
+          if (!isCellBody) flow.openBox()
           return
         case 'run':
           runs.push(runFlags)
@@ -246,7 +254,7 @@ export function createStory(
           flow.closeRow()
           return
         case 'box':
-          flow.closeBox()
+          if (boxes.pop() === true) flow.closeBox()
           return
         case 'style':
           style = ''

@@ -57,24 +57,35 @@ export function docStreams(content: DocContent): { main: Buffer; table: Buffer }
   const text = Buffer.concat([...placed].sort((a, b) => a.offset - b.offset).map(({ bytes }) => bytes))
   const pagesAt = Math.ceil((TEXT_AT + text.length) / PAGE)
   const characters = characterPage(placed, TEXT_AT + text.length)
-  const paragraphs = paragraphPage(placed, TEXT_AT + text.length)
+  const paragraphs = paragraphPages(placed, TEXT_AT + text.length)
   const clx = pieceTable(placed)
   const bounds = [TEXT_AT, TEXT_AT + text.length]
-  const table = Buffer.concat([clx, ulongs([...bounds, pagesAt]), ulongs([...bounds, pagesAt + 1])])
-  const main = Buffer.alloc((pagesAt + 2) * PAGE)
+  const table = Buffer.concat([
+    clx,
+    ulongs([...bounds, pagesAt]),
+    ulongs([TEXT_AT, ...paragraphs.map(({ end }) => end), ...paragraphs.map((_page, n) => pagesAt + 1 + n)]),
+  ])
+  const main = Buffer.alloc((pagesAt + 1 + paragraphs.length) * PAGE)
   text.copy(main, TEXT_AT)
   characters.copy(main, pagesAt * PAGE)
-  paragraphs.copy(main, (pagesAt + 1) * PAGE)
+  paragraphs.forEach(({ page }, n) => page.copy(main, (pagesAt + 1 + n) * PAGE))
   writeFib(
     main,
     content,
     [content.runs.map((run) => run.text).join(''), ...extra].map(({ length }) => length),
     clx.length,
+    paragraphs.length,
   )
   return { main, table }
 }
 
-function writeFib(main: Buffer, content: DocContent, counts: readonly number[], clxLength: number): void {
+function writeFib(
+  main: Buffer,
+  content: DocContent,
+  counts: readonly number[],
+  clxLength: number,
+  pages: number,
+): void {
   main.writeUInt16LE(0xa5ec, 0)
   main.writeUInt16LE(content.version ?? 0x00c1, 2)
   main.writeUInt16LE(FLAG_TABLE_1 | (content.encrypted === true ? FLAG_ENCRYPTED : 0), 10)
@@ -88,7 +99,7 @@ function writeFib(main: Buffer, content: DocContent, counts: readonly number[], 
     main.writeUInt32LE(length, 158 + index * 8)
   }
   pair(12, clxLength, 12)
-  pair(13, clxLength + 12, 12)
+  pair(13, clxLength + 12, 4 + 8 * pages)
   pair(33, 0, clxLength)
 }
 
@@ -140,8 +151,11 @@ function characterPage(placed: readonly Placed[], end: number): Buffer {
   return page
 }
 
-/** Paragraphs that end rows: the second of two cell marks (section 2.9.175). As many as fit on one page. */
-function paragraphPage(placed: readonly Placed[], end: number): Buffer {
+/** Paragraphs that fit on a page, so that there is room for what some of them say. */
+const PARAGRAPHS = 20
+
+/** Paragraphs, and which of them end rows: the second of two cell marks (section 2.9.175). */
+function paragraphPages(placed: readonly Placed[], end: number): { page: Buffer; end: number }[] {
   const ends: { at: number; isRow: boolean }[] = []
   for (const { run, offset, width } of [...placed].sort((a, b) => a.offset - b.offset)) {
     for (let n = 0; n < run.text.length; n++) {
@@ -151,10 +165,22 @@ function paragraphPage(placed: readonly Placed[], end: number): Buffer {
       ends.push({ at: offset + (n + 1) * width, isRow })
     }
   }
-  const fitting = ends.slice(0, 26)
+  const pages: { page: Buffer; end: number }[] = []
+  for (let from = 0; from < ends.length || from === 0; from += PARAGRAPHS) {
+    const fitting = ends.slice(from, from + PARAGRAPHS)
+    const isLast = from + PARAGRAPHS >= ends.length
+    pages.push({
+      page: paragraphPage(fitting, pages.at(-1)?.end ?? TEXT_AT, end),
+      end: isLast ? end : (fitting.at(-1)?.at ?? end),
+    })
+  }
+  return pages
+}
+
+function paragraphPage(fitting: readonly { at: number; isRow: boolean }[], start: number, end: number): Buffer {
   const page = Buffer.alloc(PAGE)
   page.writeUInt8(Math.max(1, fitting.length), PAGE - 1)
-  page.writeUInt32LE(TEXT_AT, 0)
+  page.writeUInt32LE(start, 0)
   if (fitting.length === 0) page.writeUInt32LE(end, 4)
   let at = PAGE - 2
   fitting.forEach(({ at: place, isRow }, n) => {

@@ -15,10 +15,9 @@ import {
   transferEncoded,
   vcf,
   xls,
-  xml,
   type Rows,
 } from './legacy'
-import { docx, ods, odt, pptx, tarGz, xlsx, zip, type OfficeContent } from './office'
+import { docx, escapeXml, ods, odt, pptx, tarGz, xlsx, zip, type OfficeContent } from './office'
 import { pdf } from './pdf'
 import { pptFile } from './ppt-writer'
 
@@ -32,7 +31,7 @@ export interface Shape {
 export interface Wrapper {
   name: string
   /** @returns a whole mail, or null where the format cannot hold the item's characters or shape */
-  wrap(item: CorpusItem): Buffer | null
+  wrap: (item: CorpusItem) => Buffer | null
 }
 
 const DELIMITERS: Readonly<Record<string, string>> = {
@@ -133,8 +132,18 @@ const formatted: Make = ({ text, rows }) =>
   })
 
 /** As a word processor prints it: a tab is room, and characters beyond Latin-1 have their place in Windows-1252. */
-const printed = (shape: Shape) =>
-  pdf(iconv.encode(joined(shape).replace(/\t/g, '    '), 'windows-1252').toString('latin1'))
+const printed = (text: string) => pdf(iconv.encode(text.replace(/\t/g, '    '), 'windows-1252').toString('latin1'))
+
+/** An element for each line and each record; what a cell is, its name says. */
+const named: Make = ({ text, rows: [heading = [], ...records] }) => {
+  const names = heading.map((name) => String(name).replace(/ /g, '_'))
+  const elements = records.map((row) =>
+    row.map((cell, n) => `<${names[n] ?? 'x'}>${escapeXml(String(cell))}</${names[n] ?? 'x'}>`).join('\n'),
+  )
+  const lines = text.split('\n').map((line) => `<line>${escapeXml(line)}</line>`)
+  const body = [...lines, ...elements.map((element) => `<record>\n${element}\n</record>`)].join('\n')
+  return Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n<export>\n${body}\n</export>\n`)
+}
 
 const joined = ({ text, rows }: Shape) => [text, ...rows.map((row) => row.join('\t'))].join('\n')
 
@@ -157,7 +166,7 @@ const FILES: readonly (readonly [name: string, file: string, make: Make])[] = [
   ['tnef, RTF', 'winmail.dat', ({ text, rows }) => tnef(text, 'rtf', rows)],
   ['csv', 'note.csv', ({ text, rows }) => csv([...text.split('\n').map((line) => [line]), ...rows])],
   ['json', 'note.json', ({ text, rows }) => json(text, rows)],
-  ['xml', 'note.xml', ({ text, rows }) => xml(text, rows)],
+  ['xml', 'note.xml', named],
   ['html', 'note.html', ({ text, rows }) => html(text, rows)],
   ['vcf', 'note.vcf', (shape) => vcf(joined(shape))],
   ['ics', 'note.ics', (shape) => ics(joined(shape))],
@@ -223,6 +232,6 @@ export const WRAPPERS: readonly Wrapper[] = [
   })),
   {
     name: 'pdf',
-    wrap: (item) => (holds(item.text, 'windows-1252') ? withFile('note.pdf', OCTETS, printed(shapeOf(item))) : null),
+    wrap: (item) => (holds(item.text, 'windows-1252') ? withFile('note.pdf', OCTETS, printed(item.text)) : null),
   },
 ]

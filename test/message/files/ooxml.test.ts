@@ -293,6 +293,17 @@ describe('ooxml: documents', () => {
     assert.equal(text, 'En\nTo\nNavn\tCPR\nOle\t1')
   })
 
+  it('writes rows of tables on slides in the same way', async () => {
+    const tables = [
+      [
+        ['Navn', 'CPR'],
+        ['Ole', '1'],
+      ],
+    ]
+    const reading = await readWith(readZip, pptx({ tables }))
+    assert.ok(reading.texts.some(({ text }) => text === 'Navn\tCPR\nOle\t1'))
+  })
+
   it('keeps columns apart where a cell spans several', async () => {
     const cell = (text: string, span = 1) => `<w:tc><w:tcPr><w:gridSpan w:val="${span}"/></w:tcPr>${p(r(text))}</w:tc>`
     const table = `<w:tbl><w:tr>${cell('A', 2)}${cell('B')}</w:tr><w:tr>${cell('1')}${cell('2')}${cell('3')}</w:tr></w:tbl>`
