@@ -4,6 +4,7 @@
  * no character is looked at more than a constant number of times.
  */
 import type { ReadBudget } from './types'
+import { afterBlanks, checkNames, CODE, decoded, Malformed, nameEnd } from './xml-lexis'
 import { nameScopes, type Space, type XmlName } from './xml-names'
 import { xmlSource } from './xml-source'
 
@@ -52,32 +53,8 @@ const MAX_TOKEN = 16 * 1024 * 1024
 const MAX_ATTRIBUTES = 1000
 
 const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
-const REFERENCE = /&(?:#([0-9]{1,8})|#x([0-9a-fA-F]{1,7})|(lt|gt|amp|quot|apos));|&/g
-/** Codes of characters, by the letter that stands for them here. */
-const CODE = {
-  tab: 0x09,
-  lf: 0x0a,
-  cr: 0x0d,
-  blank: 0x20,
-  bang: 0x21,
-  quote: 0x22,
-  amp: 0x26,
-  apostrophe: 0x27,
-} as const
-const SLASH = 0x2f
-const LESS = 0x3c
-const EQUALS = 0x3d
-const GREATER = 0x3e
-const QUESTION = 0x3f
-/** ASCII characters that no name goes on with. */
-const ENDS_NAME = new Uint8Array(128)
-for (const code of [...Object.values(CODE), SLASH, LESS, EQUALS, GREATER]) ENDS_NAME[code] = 1
-ENDS_NAME[CODE.bang] = 0
-const NONE: readonly XmlAttribute[] = []
-const PREDEFINED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
 
-/** Thrown and caught here. */
-class Malformed extends Error {}
+const NONE: readonly XmlAttribute[] = []
 
 /**
  * @param bytes of the whole file
@@ -100,21 +77,6 @@ export function readXml(bytes: Buffer, options: XmlOptions, budget: ReadBudget):
     if (error instanceof Malformed) return { problem: error.message, work: reader.work() }
     throw error
   }
-}
-
-/** Decode references of XML; others than the five of XML itself would need a document type. */
-function decoded(text: string): string {
-  if (!text.includes('&') && !text.includes('\r')) return text
-  const plain = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
-  if (!plain.includes('&')) return plain
-  return plain.replace(REFERENCE, (_whole, decimal?: string, hex?: string, name?: string) => {
-    if (name !== undefined) return PREDEFINED[name] ?? ''
-    const code = decimal !== undefined ? Number(decimal) : hex !== undefined ? Number.parseInt(hex, 16) : -1
-    if (code < 9 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-      throw new Malformed('a reference in the XML is not known')
-    }
-    return String.fromCodePoint(code)
-  })
 }
 
 interface Incremental {
@@ -212,9 +174,9 @@ function xmlReader(options: XmlOptions): Incremental {
       const next = afterBlanks(source, at)
       if (next >= source.length) return -1
       const code = source.charCodeAt(next)
-      const selfClosing = code === SLASH
+      const selfClosing = code === CODE.slash
       if (selfClosing && next + 1 >= source.length) return -1
-      if (code === GREATER || (selfClosing && source.charCodeAt(next + 1) === GREATER)) {
+      if (code === CODE.greater || (selfClosing && source.charCodeAt(next + 1) === CODE.greater)) {
         const end = next + (selfClosing ? 2 : 1)
         work += end - from
         if (attributes !== null) checkNames(attributes)
@@ -228,7 +190,7 @@ function xmlReader(options: XmlOptions): Incremental {
       const opens = afterBlanks(source, equals + 1)
       if (opens >= source.length) return -1
       const mark = source.charAt(opens)
-      if (source.charCodeAt(equals) !== EQUALS || (mark !== '"' && mark !== "'")) {
+      if (source.charCodeAt(equals) !== CODE.equals || (mark !== '"' && mark !== "'")) {
         throw new Malformed('a tag of the XML does not parse')
       }
       const closes = source.indexOf(mark, opens + 1)
@@ -248,11 +210,11 @@ function xmlReader(options: XmlOptions): Incremental {
   const markup = (source: string, at: number): number => {
     const next = source.charCodeAt(at + 1)
     if (next === CODE.bang) return declaration(source, at)
-    if (next === QUESTION) return until(source, at + 2, '?>', (inner) => options.aside(inner))
-    if (next !== SLASH) return at + 1 >= source.length ? -1 : tag(source, at)
+    if (next === CODE.question) return until(source, at + 2, '?>', (inner) => options.aside(inner))
+    if (next !== CODE.slash) return at + 1 >= source.length ? -1 : tag(source, at)
     const expected = open.at(-1)?.qname ?? ''
     const end = at + 2 + expected.length
-    if (expected !== '' && source.charCodeAt(end) === GREATER && source.startsWith(expected, at + 2)) {
+    if (expected !== '' && source.charCodeAt(end) === CODE.greater && source.startsWith(expected, at + 2)) {
       closeTop()
       return end + 1
     }
@@ -323,41 +285,6 @@ function xmlReader(options: XmlOptions): Incremental {
     },
     work: () => work,
   }
-}
-
-/** @returns first character behind the name that begins here */
-function nameEnd(source: string, from: number): number {
-  let at = from
-  for (; at < source.length; at++) {
-    const code = source.charCodeAt(at)
-    if (code < 128 && ENDS_NAME[code] === 1) break
-  }
-  const first = source.charCodeAt(from)
-  if ((at === from && at < source.length) || first === CODE.bang || first === QUESTION) {
-    throw new Malformed('a tag of the XML does not parse')
-  }
-  return at
-}
-
-/** @returns first character that is no white space (XML 1.0, section 2.3) */
-function afterBlanks(source: string, from: number): number {
-  let at = from
-  for (; at < source.length; at++) {
-    const code = source.charCodeAt(at)
-    if (code !== CODE.blank && code !== CODE.lf && code !== CODE.tab && code !== CODE.cr) break
-  }
-  return at
-}
-
-/** Programs differ in which of two attributes of one name they take. */
-function checkNames(attributes: readonly XmlAttribute[]): void {
-  const count = attributes.length
-  if (count === 1) return
-  let unique = true
-  if (count > 12) unique = new Set(attributes.map(({ name }) => name)).size === count
-  else
-    for (let n = 1; n < count; n++) for (let m = 0; m < n; m++) unique &&= attributes[n]?.name !== attributes[m]?.name
-  if (!unique) throw new Malformed('an attribute of the XML is there twice')
 }
 
 function decodedIfPossible(text: string): string {
