@@ -96,6 +96,13 @@ function checked(text: string): DecodedText {
   return controls > text.length * CONTROL_SHARE ? withProblem(text, 'the content is no text') : { text }
 }
 
+/** Bytes of any kind behind a byte order mark are halves of pairs, private and unassigned characters. */
+function checkedWide(text: string): DecodedText {
+  if (/\p{Cs}/u.test(text)) return withProblem(text, 'the content is no text')
+  const strange = text.match(/[\p{Cn}\p{Co}\ufffd]/gu)?.length ?? 0
+  return strange > text.length * CONTROL_SHARE ? withProblem(text, 'the content is no text') : checked(text)
+}
+
 function withProblem(text: string, problem: string): DecodedText {
   return { text, problem }
 }
@@ -132,7 +139,7 @@ function decodeWide(bytes: Buffer, charset: string, found: Wide | null): Decoded
     const text = iconv.decode(bytes, found)
     return declared !== null && !found.endsWith(declared) && !hasMark(bytes)
       ? withProblem(text, 'the byte order contradicts the label')
-      : { text }
+      : checkedWide(text)
   }
   const little = iconv.decode(bytes, `${width}le`)
   const big = iconv.decode(bytes, `${width}be`)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
+import { decodeCharset } from '../../lib/message/charset'
 import { decodeTransfer } from '../../lib/message/transfer'
 import { encodedBlock } from '../../lib/message/text-leaf'
 
@@ -78,5 +80,25 @@ describe('encoded blocks in text', () => {
         assert.equal(encodedBlock(shifted) !== null, found)
       })
     }
+  }
+})
+
+describe('UTF-16 by its mark', () => {
+  const marked = (bytes: Buffer) => Buffer.concat([Buffer.from('fffe', 'hex'), bytes])
+  const ROWS: [what: string, bytes: Buffer, text: boolean][] = [
+    ['a sentence', marked(Buffer.from('Åbent hus på torsdag \u{1f600}', 'utf16le')), true],
+    ['another alphabet', marked(Buffer.from('Добро пожаловать 歡迎', 'utf16le')), true],
+    ['half a pair', marked(Buffer.from('a\ud83db', 'utf16le')), false],
+    [
+      'packed bytes',
+      marked(deflateSync(Buffer.from(Array.from({ length: 3000 }, (_, n) => (n * n * 31) % 251)))),
+      false,
+    ],
+    ['private characters', marked(Buffer.from('\ue000\ue001\ue002', 'utf16le')), false],
+  ]
+  for (const [what, bytes, text] of ROWS) {
+    it(`${what}: ${text ? 'text' : 'no text'}`, () => {
+      assert.equal(decodeCharset(bytes, 'utf-16').problem === undefined, text)
+    })
   }
 })
