@@ -51,7 +51,7 @@ export interface Table {
   /** `attachment list.xlsx > Ark1`. */
   where: string
   /** Name of a cell for people: `B7`. */
-  cellName(row: number, column: number): string
+  cellName: (row: number, column: number) => string
   cells: readonly TableCell[]
   /**
    * A long sheet is told in several tables, one after the other: the first rows of the whole, in which the headings of
