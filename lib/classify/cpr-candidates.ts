@@ -138,7 +138,7 @@ function spotFinder(view: DigitView, spots: readonly Spot[]): (at: number) => bo
 
 const ONE_DASH = new RegExp(`^[${SPACE}]*[${DASH}]+[${SPACE}]*$`)
 const ONE_CELL = new RegExp(`^(?:${CELLS}|[${SPACE}]*[${CELL}\\t][${SPACE}]*)$`)
-const ONE_BLANK = new RegExp(`^[${SPACE}]$`)
+const BLANKS = new RegExp(`^[${SPACE}]+$`)
 
 /**
  * @param written between the halves, as in the source
@@ -152,6 +152,7 @@ function separatorOf(written: string, seen: string): Separator {
   }
   if (ONE_DASH.test(seen)) return 'dash'
   if (ONE_CELL.test(seen)) return 'cell'
-  if (ONE_BLANK.test(seen)) return 'space'
+  // an unfolded header and justified text have several
+  if (BLANKS.test(seen)) return 'space'
   return /[\n\u2028\u2029\x0b\x0c]/.test(seen) ? 'newline' : 'weak'
 }
