@@ -4,8 +4,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { selectGroups, type Group } from './cases'
 import { compare, emptyResults, SESSIONS, type Comparison } from './compare'
+import { CONTENT_TITLE, contentTable, runContent } from './content'
 import { sweepMeters } from './cpu'
-import { DETECTION_TITLE, runDetection } from './detection'
+import { DETECTION_TITLE, FORMATS_TITLE, runDetection, runFormats } from './detection'
 import { insideWorkDir, loadCore, relayCore, runInside } from './isolate'
 import { MICRO_TITLE, runMicro, type MicroResult } from './micro'
 import { parseOptions, USAGE, type Options } from './options'
@@ -71,10 +72,10 @@ function missingPrograms(): string[] {
     .map(([name, debian]) => `${name} (Debian: ${debian})`)
 }
 
-const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE]
+const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE, FORMATS_TITLE, CONTENT_TITLE]
 
 /** Parts without any relay, which run only when they are asked for by their whole name. */
-function extraPart(options: Options): string | null {
+async function extraPart(options: Options): Promise<string | null> {
   switch (options.only) {
     case SCAN_TITLE: {
       const rows = runScan(options, progress)
@@ -82,6 +83,12 @@ function extraPart(options: Options): string | null {
     }
     case DETECTION_TITLE:
       return runDetection(options.quick)
+    case FORMATS_TITLE:
+      return await runFormats(options.quick)
+    case CONTENT_TITLE: {
+      const rows = await runContent(options, progress)
+      return options.json ? `${JSON.stringify(rows, null, 1)}\n` : contentTable(rows)
+    }
     default:
       return null
   }
@@ -148,7 +155,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE)
     return 0
   }
-  const extra = extraPart(options)
+  const extra = await extraPart(options)
   if (extra !== null) {
     process.stdout.write(extra)
     return 0
