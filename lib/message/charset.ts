@@ -1,5 +1,5 @@
 /** Bytes to text. A charset that this file does not surely know is read as Latin-1 and reported as unknown. */
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import iconv from 'iconv-lite'
 
 export interface DecodedText {
@@ -17,8 +17,6 @@ const ASCII_SUPERSET =
 const DOS = /^(?:cp|ibm)(?:437|775|850|852|855|857|858|86[0-6]|869)$/
 /** Text with more than this share of control characters is no text. */
 const CONTROL_SHARE = 0.01
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * @param bytes decoded from the transfer encoding
@@ -48,11 +46,7 @@ export function decodeCharset(bytes: Buffer, label: string | undefined): Decoded
 
 /** Without a label: UTF-8 when it is valid UTF-8 (RFC 6532), else Windows-1252. */
 export function decodeUnlabelled(bytes: Buffer): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return iconv.decode(bytes, 'windows-1252')
-  }
+  return isUtf8(bytes) ? withoutMark(bytes.toString('utf8')) : iconv.decode(bytes, 'windows-1252')
 }
 
 /**
@@ -77,6 +71,9 @@ function looksEbcdic(bytes: Buffer): boolean {
 }
 
 function decodeByLabel(bytes: Buffer, charset: string): string {
+  // the same text, several times as fast as by TextDecoder, and half as large in memory
+  if (!/jis/.test(charset) && isAscii(bytes)) return bytes.toString('latin1')
+  if (/^utf-?8$/.test(charset) && isUtf8(bytes)) return withoutMark(bytes.toString('utf8'))
   // Encoding standard: these labels all mean Windows-1252, which Node 20's own TextDecoder takes for Latin-1
   if (/^(?:latin-?1|iso[-_]?8859[-_]1|(?:windows-|cp-?)1252)$/.test(charset)) return iconv.decode(bytes, 'windows-1252')
   try {
@@ -84,6 +81,11 @@ function decodeByLabel(bytes: Buffer, charset: string): string {
   } catch {
     return iconv.encodingExists(charset) ? iconv.decode(bytes, charset) : decodeUnlabelled(bytes)
   }
+}
+
+/** A byte order mark is no part of the text (Encoding standard, UTF-8 decode). */
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
 function checked(text: string): DecodedText {
