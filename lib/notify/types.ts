@@ -74,6 +74,7 @@ export interface ReportInput {
   }
   policySource: string
   reportingMta: string
+  /** ENVID, decoded. */
   envid?: string
   support: { name: string; address: string; phone: string }
   languages: readonly Language[]
