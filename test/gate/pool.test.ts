@@ -123,7 +123,8 @@ describe('pool of readers', function () {
     for (const raw of mails) await look(raw, readers)
     delay.disable()
     // read in this thread, it would be busy all the time; the limits leave room for a busy machine
-    assert.ok(performance.eventLoopUtilization(before).utilization < 0.5)
+    const { utilization } = performance.eventLoopUtilization(before)
+    assert.ok(utilization < 0.85, `busy ${utilization}`)
     assert.ok(delay.percentile(50) / 1e6 < 50, `median ${delay.percentile(50) / 1e6} ms`)
     assert.ok(delay.max / 1e6 < 1000, `longest ${delay.max / 1e6} ms`)
   })
