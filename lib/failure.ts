@@ -48,6 +48,8 @@ export type OtherResultType =
   | 'no-route'
   /** The opt-out was refused and `override.refused` says so at once. */
   | 'optout-refused'
+  /** The content is to be encrypted, and is not. */
+  | 'category3-required'
   /** The postmaster ended the delivery (`secure-mail queue bounce`). */
   | 'ended-by-postmaster'
 

@@ -3,7 +3,8 @@
  * the end of `pre_send_trans_email`. Between the two lies every other plugin, so the seal compares the mail with the
  * one the verdict was about.
  */
-import { inspect, quickLook } from '../lib/gate'
+import { inspect } from '../lib/gate'
+import type { ContentReader } from '../lib/gate/reading'
 import type { Inspection, Refusal, Submission, Verdict } from '../lib/gate/types'
 import { isInternalDomain } from '../lib/policy/internal'
 import { contentDigestInSteps } from '../lib/message/digest'
@@ -12,9 +13,11 @@ import { sealNotes } from '../lib/store/seal'
 import type { UnsealedNotes } from '../lib/store/notes'
 import { CODE, type Connection, type Transaction } from './haraka'
 import { dsnParameters } from './envelope-hooks'
-import type { HookResult } from './guard'
+import { outcomeOfCategory3, reportedMail } from './category3'
+import { withDeadline, type HookResult } from './guard'
 import { asciiDomain } from '../lib/util/address'
 import { envelopeAddress } from './mail-facts'
+import { messageOf } from './message-of'
 import { NOTES_KEY } from './notes-key'
 import { redeemReport } from './report-pass'
 import { requiretlsOf } from './requiretls'
@@ -30,6 +33,10 @@ export interface GateDecision {
   digestAtVerdict: string | null
   /** The mail is dealt with: the sender's report is queued, nothing else is to be. */
   reportedInstead: boolean
+  /** What the reading said, for the record; absent = the mail does not go outside, and was not read. */
+  content?: { persons: number; inspected: boolean }
+  /** Recipients about whom the sender is to be advised, once the mail is queued. */
+  advise?: readonly string[]
   /** What became of the header field TLS-Required; absent = there is none, or the mail does not go outside. */
   tlsRequired?: TlsRequiredFate
 }
@@ -59,11 +66,60 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
     decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
-  if (quickLook(transaction.header.header_list, settings, requiretls).by === null) {
-    goOn(runtime, transaction, { notes, digestAtVerdict: null, reportedInstead: false })
-    return []
+  const inspection = await inspectMail(runtime, connection, transaction, notes)
+  const { verdict, category3, inspected } = inspection
+  const judged = verdict.requested
+    ? await judgeOptOut(runtime, transaction, notes, inspection)
+    : { notes: { ...notes, category: verdict.category }, digestAtVerdict: null, reportedInstead: false }
+  if (!('notes' in judged)) return judged.answer
+  const decision = { ...judged, content: { persons: category3.persons, inspected } }
+  const after = await outcomeOfCategory3(runtime, transaction, decision, inspection, external)
+  if ('answer' in after) return after.answer
+  if (after.decision.reportedInstead) {
+    decisions.set(transaction, after.decision)
+    return [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`]
   }
-  return await judgeOptOut(runtime, connection, transaction, notes)
+  goOn(runtime, transaction, after.decision)
+  return []
+}
+
+/** Bytes of messages that are read back and looked into at one time; a mail beyond that is not read. */
+const MOST_BYTES = 256 * 1024 * 1024
+/** When an answer must be there, well before the hook's own deadline, in milliseconds. */
+const READING_ENDS = 50_000
+
+let bytesInHand = 0
+
+/** What cannot be read in time or for want of memory is said to be unread; only a broken disk rejects. */
+async function inspectMail(
+  runtime: Runtime,
+  connection: Connection,
+  transaction: Transaction,
+  notes: GateDecision['notes'],
+): Promise<Inspection> {
+  const submission: Submission = {
+    authenticated: typeof connection.notes.auth_user === 'string' && connection.notes.auth_user !== '',
+    aclListed: connection.results.get('relay')?.pass?.includes('acl') ?? false,
+    mailFrom: notes.sender,
+    requiretls: notes.requiretls,
+  }
+  const bytes = transaction.data_bytes
+  const began = performance.now()
+  const tooMuch = bytesInHand > 0 && bytesInHand + bytes > MOST_BYTES
+  const read: ContentReader = (...message) =>
+    withDeadline(runtime.readers.read(...message), READING_ENDS - (performance.now() - began), 'reading a mail')
+  bytesInHand += bytes
+  try {
+    if (tooMuch) {
+      runtime.reportError('inspection', new Error('too much is being read at this time'))
+      // the header says what is asked for
+      const head = Buffer.from(`${transaction.header.header_list.join('')}\r\n`)
+      return await inspect(head, submission, runtime.settings(), runtime.clock, null)
+    }
+    return await inspect(await messageOf(transaction), submission, runtime.settings(), runtime.clock, read)
+  } finally {
+    bytesInHand -= bytes
+  }
 }
 
 /** The mail is to be queued: see to the header field that other servers would obey, and remember the verdict. */
@@ -94,37 +150,23 @@ function freshNotes(connection: Connection, transaction: Transaction, requiretls
   }
 }
 
+/** @returns the decision by which the mail goes on, or the hook's answer that ends it here */
 async function judgeOptOut(
   runtime: Runtime,
-  connection: Connection,
   transaction: Transaction,
   notes: GateDecision['notes'],
-): Promise<HookResult> {
-  const settings = runtime.settings()
-  const enforce = settings.main.mode === 'enforce'
-  const submission: Submission = {
-    authenticated: typeof connection.notes.auth_user === 'string' && connection.notes.auth_user !== '',
-    aclListed: connection.results.get('relay')?.pass?.includes('acl') ?? false,
-    mailFrom: notes.sender,
-    requiretls: notes.requiretls,
-  }
-  const inspection = await inspect(
-    await messageOf(transaction),
-    submission,
-    settings,
-    runtime.clock,
-    runtime.readers.read,
-  )
+  inspection: Inspection,
+): Promise<GateDecision | { answer: HookResult }> {
+  const enforce = runtime.settings().main.mode === 'enforce'
   const { verdict } = inspection
   tellVerdict(runtime, notes, verdict)
   if (verdict.granted && verdict.by !== null) {
     if (enforce) stripTag(transaction, inspection)
-    goOn(runtime, transaction, {
+    return {
       notes: { ...notes, category: 1, grant: { by: verdict.by }, optOut: { requested: true, refusals: [] } },
       digestAtVerdict: await contentDigestInSteps(await messageOf(transaction)),
       reportedInstead: false,
-    })
-    return []
+    }
   }
   const refused = { ...notes, category: verdict.category, optOut: { requested: true, refusals: verdict.refusals } }
   return await refuse(runtime, transaction, refused, verdict.refusals, enforce)
@@ -137,34 +179,24 @@ async function refuse(
   notes: GateDecision['notes'],
   refusals: readonly Refusal[],
   enforce: boolean,
-): Promise<HookResult> {
+): Promise<GateDecision | { answer: HookResult }> {
   const { override } = runtime.settings()
   if (!enforce || override.refused === 'enforce') {
-    goOn(runtime, transaction, { notes, digestAtVerdict: null, reportedInstead: false })
-    return []
+    return { notes, digestAtVerdict: null, reportedInstead: false }
   }
   const codes = [...new Set(refusals.map((refusal) => refusal.code))].join(', ')
   if (override.refused === 'reject') {
-    return [
-      CODE.deny,
-      `5.7.1 The opt-out of encryption is refused (${codes}). Remove the tag from the subject and send again. Case ${notes.caseId}`,
-    ]
+    const text = `5.7.1 The opt-out of encryption is refused (${codes}). Remove the tag from the subject and send again. Case ${notes.caseId}`
+    return { answer: [CODE.deny, text] }
   }
-  await runtime.reporter.optOutRefused(
-    {
-      facts: { ...notes, logId: `${transaction.uuid}.0`, queuedAt: notes.acceptedAt, notes },
-      head: Buffer.from(`${transaction.header.header_list.join('')}\r\n`),
-    },
-    notes.recipients,
-    {
-      resultType: 'optout-refused',
-      // RFC 3463 X.7.1: delivery not authorized, message refused
-      enhancedCode: '5.7.1',
-      publicText: `the opt-out of encryption was refused: ${codes}`,
-    },
-  )
+  await runtime.reporter.optOutRefused(reportedMail(transaction, notes), notes.recipients, {
+    resultType: 'optout-refused',
+    // RFC 3463 X.7.1: delivery not authorized, message refused
+    enhancedCode: '5.7.1',
+    publicText: `the opt-out of encryption was refused: ${codes}`,
+  })
   decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: true })
-  return [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`]
+  return { answer: [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`] }
 }
 
 /** Take the tag out of the raw subject, where the gate found that it can be done and should be. */
@@ -213,32 +245,6 @@ function wouldHave(runtime: Runtime): string {
     case 'enforce':
       return 'delivered'
   }
-}
-
-/** Longest that reading the message back from Haraka may take, in milliseconds. */
-const READ_DEADLINE = 50_000
-
-/** The whole message as it would be queued: CRLF, dots un-stuffed. */
-export function messageOf(transaction: Transaction): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const { message_stream: stream } = transaction
-    const done = (settle: () => void) => {
-      clearTimeout(timer)
-      stream.removeListener('error', failed)
-      settle()
-    }
-    const failed = (error: Error) => done(() => reject(error))
-    const timer = setTimeout(() => {
-      stream.unpipe()
-      failed(new Error('the message could not be read back in time'))
-    }, READ_DEADLINE)
-    stream.on('error', failed)
-    try {
-      stream.get_data((data) => done(() => resolve(data)))
-    } catch (error) {
-      failed(error as Error)
-    }
-  })
 }
 
 /** `pre_send_trans_email`, last of all: seal what the queue file will carry. Runs for generated mail as well. */

@@ -43,6 +43,10 @@ export interface Reporter {
   delayed(facts: MailFacts, item: HMailItem, late: readonly FailedRecipient[]): Promise<void>
   /** A mail that was not queued at all because its opt-out was refused (`override.refused=ndr`). */
   optOutRefused(mail: ReportedMail, recipients: readonly string[], failure: Failure): Promise<void>
+  /** A mail that goes to none of these recipients, because its content is to be encrypted. */
+  category3Required(mail: ReportedMail, recipients: readonly string[], failure: Failure): Promise<void>
+  /** A mail that is on its way to these recipients; the sender hears of better ways. */
+  category3Advice(mail: ReportedMail, recipients: readonly string[], failure: Failure): Promise<void>
 }
 
 /** A recipient with what was required for it. */
@@ -208,6 +212,18 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     return { facts, head: await readHead(item) }
   }
 
+  /** Of a mail that was never tried: the gate's own word, at once. */
+  async function atOnce(kind: ReportKind, mail: ReportedMail, recipients: readonly string[], failure: Failure) {
+    const reported = recipients.map((address) => ({
+      address,
+      failure,
+      attempts: [],
+      attemptCount: 0,
+      logId: mail.facts.logId,
+    }))
+    await send({ mail, kind, recipients: reported, waiting: [] })
+  }
+
   return {
     async notDelivered(facts, item, failed) {
       if (facts.kind !== 'mail') {
@@ -228,16 +244,9 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       if (facts.kind !== 'mail' || facts.sender === '') return
       await join(await mailOf(facts, item), 'delayed', 'delayed', recipientsOf(facts, late))
     },
-    async optOutRefused(mail, recipients, failure) {
-      const reported = recipients.map((address) => ({
-        address,
-        failure,
-        attempts: [],
-        attemptCount: 0,
-        logId: mail.facts.logId,
-      }))
-      await send({ mail, kind: 'optout-refused', recipients: reported, waiting: [] })
-    },
+    optOutRefused: (...about) => atOnce('optout-refused', ...about),
+    category3Required: (...about) => atOnce('category3-required', ...about),
+    category3Advice: (...about) => atOnce('category3-advice', ...about),
   }
 
   /**
@@ -300,6 +309,9 @@ function groupByCause(failed: readonly FailedRecipient[]): Map<string, FailedRec
 /** May the report suggest the opt-out? Only where TLS is what failed, nothing stood against it, and the map allows it. */
 function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'optOutPossible' | 'optOutWhyNot'> {
   const failures = batch.recipients.map((recipient) => recipient.failure)
+  if (batch.kind === 'category3-required' || batch.kind === 'category3-advice') {
+    return { optOutPossible: false, optOutWhyNot: 'findings' }
+  }
   // who demanded TLS at every hop is not told how to do without
   if (batch.mail.facts.notes?.requiretls === true) return { optOutPossible: false }
   if (!configured || !failures.every(isTlsFailure)) return { optOutPossible: false, optOutWhyNot: 'not-tls' }

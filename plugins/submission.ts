@@ -4,6 +4,7 @@
  * 451, never 550.
  */
 import { CODE, type Connection, type HarakaModules, type Transaction } from './haraka'
+import { advise } from './category3'
 import { decisionOn } from './gate-hook'
 import type { Runtime } from './runtime'
 import { REJECTIONS } from './takeover'
@@ -68,6 +69,7 @@ function answer(
   haraka.outbound.send_trans_email(transaction, (queued, reply) => {
     if (queued === CODE.ok) {
       tellAccepted(runtime, transaction, connection)
+      void advise(runtime, transaction, decision)
       haraka.plugins.run_hooks('queue_ok', connection, connection.queue_msg(queued, reply))
       return
     }
@@ -79,7 +81,7 @@ function answer(
 function tellAccepted(runtime: Runtime, transaction: Transaction, connection: Connection): void {
   const decision = decisionOn(transaction)
   if (decision === undefined) return
-  const { notes, tlsRequired } = decision
+  const { notes, tlsRequired, content } = decision
   runtime.audit.tell({
     action: 'message-accepted',
     message: 'accepted and queued',
@@ -96,6 +98,8 @@ function tellAccepted(runtime: Runtime, transaction: Transaction, connection: Co
     },
     extra: {
       bytes: transaction.data_bytes,
+      ...(notes.category === null ? {} : { category: notes.category }),
+      ...(content ?? {}),
       ...(notes.requiretls ? { requiretls: true } : {}),
       ...(tlsRequired === undefined ? {} : { tls_required: tlsRequired }),
     },

@@ -51,7 +51,7 @@ export function scanWith(clock: Clock): RegisterCommand {
       .addHelpText(
         'after',
         '\nNothing is sent, and no number that was found is shown.' +
-          '\nExit code: 0 ok, 1 an opt-out is refused or too many persons are named, 2 wrong call or configuration.',
+          '\nExit code: 0 ok, 1 an opt-out is refused or full encryption is needed, 2 wrong call or configuration.',
       )
       .action(async (files: string[], _options: unknown, command: Command) => {
         await scan(files, command.optsWithGlobals<ScanOptions>(), io, clock)
@@ -129,16 +129,12 @@ async function scanOne(file: string, { options, settings, clock, readers }: Scan
   const { mailFrom, internalDomains } = sideOf(raw, options, settings)
   const submission = { authenticated: true, aclListed: false, mailFrom }
   const own = { ...settings, main: { ...settings.main, internalDomains } }
-  const { verdict } = await inspect(raw, submission, own, clock, readers.read)
+  const { verdict, category3 } = await inspect(raw, submission, own, clock, readers.read)
   const external = options.to === undefined || !domainListed(domainOf(options.to), settings.main.internalDomains)
   const { category, requested, by, granted, refusals, ...found } = verdict
-  const tooMany =
-    external &&
-    settings.category3.action !== 'off' &&
-    Math.max(found.persons, found.nameRows) > settings.category3.persons
   return {
     report: { file, category, override: { requested, by, granted, refusals }, ...found },
-    badNews: (requested && !granted) || (tooMany && category !== 3),
+    badNews: (requested && !granted) || (external && category3.outcome !== 'none'),
   }
 }
 

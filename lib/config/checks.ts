@@ -197,9 +197,9 @@ function checkStore({ store }: Values, { error, warning }: Tellers): void {
 
 /** Settings that are understood and have no effect yet: better said than believed. */
 function checkNotInThisVersion({ category3, support, metrics }: Values, { error, warning }: Tellers): void {
-  if (category3.action === 'encrypt' || category3.action === 'ndr') {
-    // mail would go out that the postmaster believes to be held back or encrypted
-    error(['category3.action'], `action: ${category3.action} is not in this version; use notify or off`)
+  if (category3.action === 'encrypt') {
+    // mail would go out that the postmaster believes to be encrypted
+    error(['category3.action'], 'action: encrypt is not in this version; use notify, ndr or off')
   }
   if (support.digest === 'daily') {
     warning(['support.digest'], 'digest: daily is not in this version; no digest is sent')

@@ -7,6 +7,7 @@ import { decodeWords } from '../message/encoded-words'
 import { fieldsNamed, parseHeader } from '../message/header'
 import { hasSignatureOver } from '../message/report-headers'
 import { removeSubjectTag } from '../message/subject'
+import { decideCategory3, takesAdvice } from './category3'
 import { decide } from './decide'
 import { readHere, readSmall, type ContentReader, type Found } from './reading'
 import { readRequest, readSender } from './request'
@@ -17,20 +18,25 @@ import type { Inspection, Rules, Submission } from './types'
  * verdict says.
  *
  * @param raw the message as submitted, not dot-stuffed; given away: the caller must not use it any more
- * @param read who reads what is more than a small mail of text
+ * @param read who reads what is more than a small mail of text; null = nobody can read anything now
  */
 export async function inspect(
   raw: Buffer,
   submission: Submission,
   settings: Settings,
   clock: Clock,
-  read: ContentReader = readHere,
+  read: ContentReader | null = readHere,
 ): Promise<Inspection> {
   const header = parseHeader(raw)
   const request = readRequest(header, settings, submission.requiretls ?? false)
   const sender = readSender(header, submission)
-  const found = readSmall(raw, settings, clock) ?? (await read(raw, settings, clock).catch(unreadable))
+  // what else is sensitive is looked for where it matters: when less protection is asked for, or more
+  const asked = request.by !== null || request.secure
+  const rules = asked ? settings : { ...settings, content: { ...settings.content, sensitive: [] } }
+  const found =
+    read === null ? unreadable() : (readSmall(raw, rules, clock) ?? (await read(raw, rules, clock).catch(unreadable)))
   const verdict = decide({ request, sender, ...found }, rulesFrom(settings))
+  const category3 = decideCategory3({ ...found, asked: request.secure, granted: verdict.granted }, settings.category3)
   const subject = fieldsNamed(header, 'subject')[0]
   const subjectSigned = hasSignatureOver(
     header.fields.map((field) => field.raw),
@@ -43,6 +49,10 @@ export async function inspect(
     (settings.override.stripSigned || !subjectSigned)
   return {
     verdict,
+    category3,
+    takesAdvice: takesAdvice(sender, settings.main.internalDomains),
+    inspected:
+      !found.timeUp && found.uninspected.every(({ where }) => found.protection.some((one) => one.where === where)),
     subject: subject === undefined ? null : maskCpr(decodeWords(subject.value).text, clock.now()),
     secureRequested: request.secure,
     strippedSubject: strip && subject !== undefined ? stripped(subject.raw, settings.override.tags) : null,
@@ -63,6 +73,7 @@ function unreadable(): Found {
     protection: [],
     wholeProtected: false,
     timeUp: true,
+    unread: true,
   }
 }
 

@@ -134,6 +134,8 @@ export interface Content {
   wholeProtected: boolean
   /** The time was up before the reading was complete. */
   timeUp: boolean
+  /** Nobody has read it: overload, or a reader that broke. Absent = it was read, as far as it can be. */
+  unread?: boolean
 }
 
 /** What the configuration says about opting out. */
@@ -144,9 +146,32 @@ export interface Rules {
   blockAt: Finding['confidence']
 }
 
+/** What the configuration says about mail that names several persons. */
+export interface Category3Rules {
+  /** More than this is too many. */
+  persons: number
+  action: 'notify' | 'encrypt' | 'ndr' | 'off'
+}
+
+/** Whether a mail needs more than encryption in transport. */
+export interface Category3Decision {
+  outcome: 'none' | 'notify' | 'ndr' | 'defer'
+  /** Why more is needed, whatever the configuration makes of it: too many persons, or the sender asked for it. */
+  reasons: ('persons' | 'asked')[]
+  /** Persons counted, with or without a number. */
+  persons: number
+  /** More than this is too many. */
+  threshold: number
+}
+
 /** The result of `inspect()`. JSON-safe. */
 export interface Inspection {
   verdict: Verdict
+  category3: Category3Decision
+  /** Advice about the mail may be sent to its sender. */
+  takesAdvice: boolean
+  /** Everything was read to its end, or is encrypted. */
+  inspected: boolean
   /** Decoded, CPR numbers masked; null = there is none. */
   subject: string | null
   /** A tag such as `[secure]` asks for full encryption. */

@@ -53,6 +53,7 @@ const KIND_OF: Readonly<Record<ResultType, ReportKind>> = {
   'smtp-deferred': 'expired',
   'local-error': 'expired',
   'optout-refused': 'optout-refused',
+  'category3-required': 'category3-required',
   'ended-by-postmaster': 'ended-by-postmaster',
 }
 

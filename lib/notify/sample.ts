@@ -228,7 +228,7 @@ const SAMPLES: Readonly<Record<ReportKind, { failure: Failure; minutes: number }
   },
   'category3-required': {
     failure: {
-      resultType: 'no-route',
+      resultType: 'category3-required',
       enhancedCode: '5.7.10',
       publicText: 'the mail must be sent with encrypted content (category 3)',
     },
@@ -236,7 +236,7 @@ const SAMPLES: Readonly<Record<ReportKind, { failure: Failure; minutes: number }
   },
   'category3-advice': {
     failure: {
-      resultType: 'no-route',
+      resultType: 'category3-required',
       enhancedCode: '5.7.10',
       publicText: 'encrypted content (category 3) is advised',
     },

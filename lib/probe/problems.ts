@@ -38,6 +38,7 @@ const PROBLEMS: Readonly<Record<Problem, 'partner' | 'own'>> = {
   'local-error': 'own',
   'no-route': 'own',
   'optout-refused': 'own',
+  'category3-required': 'own',
   'ended-by-postmaster': 'own',
   'certificate-expires-soon': 'partner',
   'only-oldest-tls': 'partner',

@@ -21,12 +21,14 @@ export function settingsWith(change: {
   override?: Partial<Settings['override']>
   public?: Partial<Settings['public']>
   content?: Partial<Settings['content']>
+  category3?: Partial<Settings['category3']>
 }): Settings {
   return {
     ...settings,
     override: { ...settings.override, ...change.override },
     public: { ...settings.public, ...change.public },
     content: { ...settings.content, ...change.content },
+    category3: { ...settings.category3, ...change.category3 },
   }
 }
 

@@ -1,0 +1,28 @@
+/** The message of a transaction, read back from where Haraka or we keep it. */
+import type { Transaction } from './haraka'
+
+/** Longest that reading the message back from Haraka may take, in milliseconds. */
+const READ_DEADLINE = 50_000
+
+/** The whole message as it would be queued: CRLF, dots un-stuffed. */
+export function messageOf(transaction: Transaction): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const { message_stream: stream } = transaction
+    const done = (settle: () => void) => {
+      clearTimeout(timer)
+      stream.removeListener('error', failed)
+      settle()
+    }
+    const failed = (error: Error) => done(() => reject(error))
+    const timer = setTimeout(() => {
+      stream.unpipe()
+      failed(new Error('the message could not be read back in time'))
+    }, READ_DEADLINE)
+    stream.on('error', failed)
+    try {
+      stream.get_data((data) => done(() => resolve(data)))
+    } catch (error) {
+      failed(error as Error)
+    }
+  })
+}
