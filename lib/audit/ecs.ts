@@ -30,6 +30,8 @@ export interface EcsStamp {
   sequence: number
   /** event.id */
   id: string
+  /** Hash of the line before, in hex. */
+  prevHash: string
 }
 
 /**
@@ -66,7 +68,7 @@ export function ecsLine(event: AuditEvent, context: EcsContext, stamp: EcsStamp)
     tls: tlsTree(event.tls, context),
     rule: ruleTree(event),
     error: errorTree(event.failure),
-    securemail: securemailTree(event, context),
+    securemail: securemailTree(event, context, stamp),
   }
   // Somebody who writes to themselves still stands there in clear, as the sender.
   const sender = event.sender?.toLowerCase()
@@ -195,7 +197,7 @@ function errorTree(failure: Failure | undefined): Tree | undefined {
   return { code: failure.enhancedCode, type: failure.resultType, message: failure.publicText }
 }
 
-function securemailTree(event: AuditEvent, context: EcsContext): Tree {
+function securemailTree(event: AuditEvent, context: EcsContext, stamp: EcsStamp): Tree {
   const { failure, policy, optOut, tls } = event
   return {
     ...extraTree(event.extra, context.mask),
@@ -225,6 +227,7 @@ function securemailTree(event: AuditEvent, context: EcsContext): Tree {
         ? undefined
         : { verified: tls.verified, spki_sha256: tls.certificate?.spkiSha256.toLowerCase() },
     tls_token: event.tlsToken,
+    prev_hash: stamp.prevHash,
   }
 }
 

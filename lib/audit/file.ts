@@ -1,6 +1,7 @@
-/** One audit file: lines appended whole or not at all, numbered without a break across restarts. */
+/** One audit file: lines appended whole or not at all, numbered and chained without a break across restarts. */
 import fs from 'node:fs'
 import path from 'node:path'
+import { lastLineHash, lineHash, NEWLINE } from './chain'
 
 /** How much of an existing file's end is read for its last number; no line is longer. */
 const TAIL_BYTES = 1024 * 1024
@@ -8,6 +9,8 @@ const TAIL_BYTES = 1024 * 1024
 export interface AuditFile {
   /** event.sequence of the last line there is, torn ones counted; 0 in a new file. */
   readonly lastSequence: number
+  /** Hash of the last line there is, whatever stands in it; undefined while the file has none. */
+  lastHash(): string | undefined
   /**
    * Append one line, its line end included.
    *
@@ -45,11 +48,13 @@ export function openAuditFile(file: string): AuditFile {
     fs.closeSync(fd)
     throw error
   }
+  let { lastHash } = tail
   const closeIfIdle = () => {
     if (closing && syncs === 0) fs.closeSync(fd)
   }
   return {
     lastSequence: tail.lastSequence,
+    lastHash: () => lastHash,
     append(line) {
       if (closing) throw new Error('the audit file is closed')
       const bytes = Buffer.from(line)
@@ -59,6 +64,7 @@ export function openAuditFile(file: string): AuditFile {
         cutBack(fd, size)
         throw error
       }
+      lastHash = lineHash(bytes.subarray(0, -1))
     },
     async sync() {
       if (closing) throw new Error('the audit file is closed')
@@ -107,25 +113,29 @@ function syncFolder(folder: string): void {
 
 interface Tail {
   lastSequence: number
+  lastHash: string | undefined
   torn: boolean
 }
 
 function readTail(fd: number, size: number): Tail {
   const length = Math.min(size, TAIL_BYTES)
-  if (length === 0) return { lastSequence: 0, torn: false }
-  const bytes = Buffer.alloc(length)
-  const read = fs.readSync(fd, bytes, 0, length, size - length)
-  const text = bytes.subarray(0, read).toString('utf8')
-  const torn = !text.endsWith('\n')
+  if (length === 0) return { lastSequence: 0, lastHash: undefined, torn: false }
+  const buffer = Buffer.alloc(length)
+  const bytes = buffer.subarray(0, fs.readSync(fd, buffer, 0, length, size - length))
+  const torn = bytes.at(-1) !== NEWLINE
+  return { lastSequence: lastSequenceIn(bytes.toString('utf8')), lastHash: lastLineHash(bytes), torn }
+}
+
+function lastSequenceIn(text: string): number {
   const lines = text.split('\n').filter((line) => line !== '')
   // Lines after the last readable one were torn earlier; each of them had a number.
   let unreadable = 0
   for (const line of lines.reverse()) {
     const sequence = sequenceOf(line)
-    if (sequence !== undefined) return { lastSequence: sequence + unreadable, torn }
+    if (sequence !== undefined) return sequence + unreadable
     unreadable++
   }
-  return { lastSequence: unreadable, torn }
+  return unreadable
 }
 
 function sequenceOf(line: string): number | undefined {

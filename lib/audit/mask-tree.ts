@@ -30,6 +30,7 @@ const SELF_MADE: Forms = {
   securemail: {
     case_id: /^SM-[0-9A-Z]{4}-[0-9A-Z]{4}$/,
     recipient: { hmac: RECIPIENT_HMAC },
+    prev_hash: DIGEST,
     tls: { spki_sha256: DIGEST },
   },
   tls: { server: { hash: { sha256: DIGEST }, not_before: TIME, not_after: TIME } },

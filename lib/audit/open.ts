@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import type { Clock } from '../clock'
+import { CHAIN_START, hashBefore } from './chain'
 import { ecsLine, type EcsContext } from './ecs'
 import { openAuditFile, type AuditFile } from './file'
 import { auditFileName, removeOldFiles, utcDay } from './retention'
@@ -33,6 +34,8 @@ export function openAudit(options: AuditOptions): Audit {
   let open: { day: string; file: AuditFile } | undefined
   /** Last number given out, by day: a failed write leaves a gap, and a reopened file goes on behind it. */
   const given = { day: '', sequence: 0 }
+  /** Hash before the first line of the file that is open. */
+  let linked = CHAIN_START
   let lost = 0
   let closed = false
   const context: EcsContext = { ...options, mask: rememberingClean(options.mask) }
@@ -49,8 +52,19 @@ export function openAudit(options: AuditOptions): Audit {
     const before = given.day === day ? given.sequence : 0
     given.day = day
     given.sequence = Math.max(before, file.lastSequence)
+    if (file.lastHash() === undefined) linked = hashBeforeFile(day)
     tidy(now)
     return file
+  }
+
+  /** The chain begins anew where what came before cannot be read: whoever checks it sees that. */
+  function hashBeforeFile(day: string): string {
+    try {
+      return hashBefore(dir, day, processLabel)
+    } catch (error) {
+      options.onError(asError(error))
+      return CHAIN_START
+    }
   }
 
   function tidy(now: number): void {
@@ -62,7 +76,8 @@ export function openAudit(options: AuditOptions): Audit {
   }
 
   function writeLine(file: AuditFile, event: AuditEvent, now: number): void {
-    const stamp = { now, sequence: ++given.sequence, id: randomUUID() }
+    const prevHash = file.lastHash() ?? linked
+    const stamp = { now, sequence: ++given.sequence, id: randomUUID(), prevHash }
     file.append(`${ecsLine(event, context, stamp)}\n`)
   }
 

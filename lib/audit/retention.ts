@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-const NAME = /^audit-(\d{4}-\d{2}-\d{2})\.[A-Za-z0-9_-]+\.ndjson$/
+const NAME = /^audit-(\d{4}-\d{2}-\d{2})\.([A-Za-z0-9_-]+)\.ndjson(\.gz)?$/
 const DAY = 24 * 60 * 60 * 1000
 
 /** UTC day of a time, `YYYY-MM-DD`. */
@@ -23,8 +23,45 @@ let lastDay = { number: NaN, text: '' }
  */
 export function auditFileName(day: string, label: string): string {
   const name = `audit-${day}.${label}.ndjson`
-  if (!NAME.test(name)) throw new Error(`no label for an audit file: ${JSON.stringify(label)}`)
+  if (readAuditName(name)?.label !== label) throw new Error(`no label for an audit file: ${JSON.stringify(label)}`)
   return name
+}
+
+/** An audit file by its name. */
+export interface NamedFile {
+  name: string
+  /** `YYYY-MM-DD`, UTC. */
+  day: string
+  /** Of the process that wrote it. */
+  label: string
+  compressed: boolean
+}
+
+/** @returns null for a name that is none of an audit file */
+export function readAuditName(name: string): NamedFile | null {
+  const match = NAME.exec(name)
+  const [, day, label] = match ?? []
+  return day === undefined || label === undefined ? null : { name, day, label, compressed: name.endsWith('.gz') }
+}
+
+/**
+ * The audit files of a folder, plain or compressed, oldest day first. Where both forms of one are there (a process died
+ * between the two), the plain one is it.
+ *
+ * @throws Error of the file system
+ */
+export function namedFiles(dir: string): NamedFile[] {
+  const names = fs.readdirSync(dir)
+  const plain = new Set(names)
+  return names
+    .flatMap((name) => readAuditName(name) ?? [])
+    .filter((file) => !file.compressed || !plain.has(file.name.slice(0, -'.gz'.length)))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** The same of one process. */
+export function auditFilesOf(dir: string, label: string): NamedFile[] {
+  return namedFiles(dir).filter((file) => file.label === label)
 }
 
 /**
@@ -38,8 +75,8 @@ export function removeOldFiles(dir: string, keepDays: number, now: number): stri
   if (keepDays <= 0) return []
   const oldest = utcDay(now - keepDays * DAY)
   const old = fs.readdirSync(dir).filter((name) => {
-    const day = NAME.exec(name)?.[1]
-    return day !== undefined && day < oldest
+    const file = readAuditName(name)
+    return file !== null && file.day < oldest
   })
   for (const name of old) fs.rmSync(path.join(dir, name), { force: true })
   return old

@@ -1,6 +1,10 @@
 /** Reading audit files back: all files of a folder, line by line, in memory that does not grow with them. */
-import { createReadStream, readdirSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { namedFiles } from '../audit/retention'
 
 /** One audit event as it stands in the file; nothing about its fields is taken for granted. */
 export type AuditLine = Readonly<Record<string, unknown>>
@@ -9,17 +13,14 @@ export type AuditLine = Readonly<Record<string, unknown>>
 const MAX_LINE = 1024 * 1024
 
 /**
- * Names of the audit files in a folder, oldest day first.
+ * The audit files of a folder, plain and compressed, oldest day first.
  *
  * @returns none when there is no such folder
  * @throws Error of the file system for any other reason
  */
 export function auditFiles(dir: string): string[] {
   try {
-    return readdirSync(dir)
-      .filter((name) => /^audit-.*\.ndjson$/.test(name))
-      .sort()
-      .map((name) => path.join(dir, name))
+    return namedFiles(dir).map(({ name }) => path.join(dir, name))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
@@ -55,11 +56,19 @@ export async function* eventsOf(
   }
 }
 
+/** @throws Error of the file system, or when a compressed file is damaged (the stream's error) */
+function textOf(file: string): Readable {
+  const bytes = createReadStream(file, { highWaterMark: 256 * 1024 })
+  if (!file.endsWith('.gz')) return bytes.setEncoding('utf8')
+  // an error of either is an error of what is read
+  return pipeline(bytes, createGunzip({ chunkSize: 256 * 1024 }), () => undefined).setEncoding('utf8')
+}
+
 /** Lines without their ends; null for one that is too long. */
 async function* linesOf(file: string): AsyncGenerator<string | null, void, undefined> {
   let rest = ''
   let tooLong = false
-  for await (const chunk of createReadStream(file, { encoding: 'utf8', highWaterMark: 256 * 1024 })) {
+  for await (const chunk of textOf(file)) {
     const pieces = (rest + String(chunk)).split('\n')
     rest = pieces.pop() ?? ''
     for (const piece of pieces) {

@@ -14,6 +14,7 @@ const STAMP = {
   now: Date.UTC(2026, 10, 23, 18, 22, 40, 996),
   sequence: 10233,
   id: '0d9c1b1e-30f5-4a7e-9a37-6f6f0e0c7a11',
+  prevHash: '0707614285'.repeat(7).slice(0, 64),
 }
 
 const { fields } = JSON.parse(readFileSync(path.join(packageRoot(), 'test', 'audit', 'ecs-fields.json'), 'utf8')) as {
@@ -142,13 +143,15 @@ describe('an audit event in ECS', () => {
         queue_age_s: 1260.4,
         tls: { verified: true, spki_sha256: '1b'.repeat(32) },
         tls_token: 'tls=encrypt:none!',
+        prev_hash: STAMP.prevHash,
       },
     })
   })
 
   it('leaves out what the event does not say', () => {
     const line = toEcs({ action: 'config-loaded', message: 'loaded' }, CONTEXT, STAMP)
-    assert.deepEqual(Object.keys(line), ['@timestamp', 'ecs', 'log', 'message', 'event', 'observer'])
+    assert.deepEqual(Object.keys(line), ['@timestamp', 'ecs', 'log', 'message', 'event', 'observer', 'securemail'])
+    assert.deepEqual(line.securemail, { prev_hash: STAMP.prevHash })
   })
 
   it('says of clear text that no TLS was established', () => {
@@ -199,9 +202,13 @@ describe('an audit event in ECS', () => {
       action: 'plugin-error',
       message: 'x',
       caseId: 'SM-7F3K-0Q2Z',
-      extra: { case_id: 'forged', 'a.b': 1, ['__proto__']: 'x', UPPER: 1, ok: 1, nan: NaN },
+      extra: { case_id: 'forged', prev_hash: 'forged', 'a.b': 1, ['__proto__']: 'x', UPPER: 1, ok: 1, nan: NaN },
     }
-    assert.deepEqual(toEcs(event, CONTEXT, STAMP).securemail, { case_id: 'SM-7F3K-0Q2Z', ok: 1 })
+    assert.deepEqual(toEcs(event, CONTEXT, STAMP).securemail, {
+      case_id: 'SM-7F3K-0Q2Z',
+      ok: 1,
+      prev_hash: STAMP.prevHash,
+    })
   })
 })
 
@@ -287,6 +294,7 @@ describe('CPR numbers in audit events', function () {
       'SM-0707-6142',
       `"sha256":"${sha256}"`,
       `"spki_sha256":"${sha256}"`,
+      `"prev_hash":"${STAMP.prevHash}"`,
       '"id":"07076142-8507-4076-8142-850707614285"',
     ]) {
       assert.ok(text.includes(own), own)

@@ -284,7 +284,6 @@ describe('the audit log', () => {
     start({ keepDays: 10 })
     assert.deepEqual(fs.readdirSync(folder).sort(), [
       'audit-2026-01-01.txt',
-      'audit-2026-11-12.main.ndjson.gz',
       'audit-2026-11-13.w1.ndjson',
       'audit-2026-11-23.main.ndjson',
       'notes.txt',

@@ -5,7 +5,12 @@ import Ajv from 'ajv/dist/2020'
 import { packageRoot } from '../../lib/package-root'
 import { ALL_ACTIONS, CONTEXT, fullEvent, toEcs } from './fixtures'
 
-const STAMP = { now: Date.UTC(2026, 10, 23), sequence: 1, id: '0d9c1b1e-30f5-4a7e-9a37-6f6f0e0c7a11' }
+const STAMP = {
+  now: Date.UTC(2026, 10, 23),
+  sequence: 1,
+  id: '0d9c1b1e-30f5-4a7e-9a37-6f6f0e0c7a11',
+  prevHash: '0a'.repeat(32),
+}
 const read = (name: string) => readFileSync(path.join(packageRoot(), 'docs', name), 'utf8')
 
 describe('docs/schema/audit-event.schema.json', () => {

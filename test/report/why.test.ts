@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { openAudit } from '../../lib/audit/open'
 import type { AuditEvent } from '../../lib/audit/types'
 import { maskCpr } from '../../lib/classify/cpr'
@@ -206,6 +207,18 @@ describe('secure-mail why', () => {
     await write('w1', [reported])
     const { state, resultType } = (await why(CASE)).why.mails[0]?.recipients[0] ?? {}
     assert.deepEqual([state, resultType], ['failed', 'starttls-not-supported'])
+  })
+
+  it('reads compressed files as they are, and each file once', async () => {
+    await write('main', [accepted, deferred])
+    const [name = ''] = readdirSync(path.join(dir, 'audit'))
+    const plain = path.join(dir, 'audit', name)
+    writeFileSync(`${plain}.gz`, gzipSync(readFileSync(plain)))
+    assert.equal((await why(CASE)).why.mails[0]?.events.length, 2)
+    rmSync(plain)
+    const { why: found } = await why(CASE)
+    assert.equal(found.mails[0]?.events.length, 2)
+    assert.equal(found.unreadableLines, 0)
   })
 
   it('a torn last line is counted and passed over', async () => {
