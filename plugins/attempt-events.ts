@@ -96,6 +96,8 @@ function heldTo(requirement: Requirement | undefined, { otherwise }: { otherwise
 function tellHost(context: AttemptContext, attempt: HostAttempt, requirement: Requirement | undefined): void {
   const failedTls = attempt.failure !== undefined && isTlsFailure(attempt.failure)
   if (attempt.tls === undefined && !failedTls) return
+  // it was told when it was met; that this mail was put off with it is in the event of its recipient
+  if (attempt.metAt !== undefined) return
   // One session, one event; what it was is in the event of each delivery over it.
   if (attempt.reused && !failedTls) return
   context.runtime.audit.tell({

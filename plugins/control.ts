@@ -106,7 +106,10 @@ async function retry(
     const called = callNow(identity)
     if (called !== undefined) {
       // what was corrected is to be seen: neither old answers of DNS nor bad experience keep these mails back
-      if (done.started.length === 0) runtime.forgetDns()
+      if (done.started.length === 0) {
+        runtime.forgetDns()
+        runtime.deliverer.forgetFailures()
+      }
       done.started.push(identity)
       if (called.domain !== undefined) runtime.deliverer.ease(asciiDomain(called.domain))
     } else if (workedOn().has(identity)) done.delivering.push(identity)

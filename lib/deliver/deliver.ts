@@ -17,6 +17,7 @@ import {
   localFailure,
   mostTelling,
 } from './failures'
+import { BELIEVED, createHostStatus, type HostStatus, type Met } from './host-status'
 import { createLimiter, MAX_RUNNING, type Limiter, type Release } from './limiter'
 import { heldAgainst } from './monitor'
 import { createOpenSockets, type OpenSockets } from './open-sockets'
@@ -39,6 +40,7 @@ interface Shared {
   contexts: Contexts
   pool: Pool
   sockets: OpenSockets
+  hosts: HostStatus
   /** Where other processes deliver, too. */
   shares?: Shares
   /** Those of the last delivery. */
@@ -61,6 +63,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     contexts: createContexts(deps.clock),
     pool,
     sockets,
+    hosts: createHostStatus(deps.clock, () => deps.settings().delivery.retry[0] ?? BELIEVED),
     ...(shares === undefined ? {} : { shares }),
   }
   const running = new Set<Promise<unknown>>()
@@ -127,6 +130,9 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     },
     ease(domain) {
       shared.limiter.ease(domain)
+    },
+    forgetFailures() {
+      shared.hosts.forget()
     },
     async close() {
       closed = true
@@ -247,7 +253,10 @@ class Delivery {
       () => request.onWait?.(),
     )
     // Connections that were opened under other settings are not used again.
-    if (this.shared.settings !== deps.settings()) this.shared.pool.drain()
+    if (this.shared.settings !== deps.settings()) {
+      this.shared.pool.drain()
+      this.shared.hosts.forget()
+    }
     this.shared.settings = deps.settings()
     // What was required before the wait may not be what is required now.
     if (settings !== deps.settings()) {
@@ -297,15 +306,39 @@ class Delivery {
   /** One address; under `may` a second time in clear text when TLS fails. */
   async #oneAddress(target: Target, sessionDeps: SessionDeps): Promise<void> {
     try {
-      await this.#room()
-      const session = await openSession(target, sessionDeps)
+      const session = await this.#newSession(target, sessionDeps)
+      if (session === undefined) return
       this.#reached = true
       await this.#converse(session, sessionDeps)
     } catch (error) {
       if (!(error instanceof HostTrouble)) throw error
-      this.#note(at(error.failure, { mx: target.host, address: target.address, port: target.port }))
+      this.#note(at(error.failure, placeOf(target)))
       const retry = this.#stopped() ? undefined : clearTextRetry(target, error)
       if (retry) await this.#oneAddress(retry, sessionDeps)
+    }
+  }
+
+  /**
+   * @returns undefined when another mail's attempt failed there a moment ago: that is noted, and nothing is tried
+   * @throws HostTrouble (rejects)
+   */
+  async #newSession(target: Target, sessionDeps: SessionDeps): Promise<Session | undefined> {
+    const { hosts } = this.shared
+    const approach = await hosts.approach(target, connectionKey(target, sessionDeps.heloName), this.signal)
+    if (approach.kind === 'met') {
+      this.#note(at(metBefore(approach.met), placeOf(target)), approach.met.at)
+      return undefined
+    }
+    try {
+      await this.#room()
+      const session = await openSession(target, sessionDeps)
+      approach.done()
+      return session
+    } catch (error) {
+      // what stopped us says nothing about the server
+      const ownTrouble = !(error instanceof HostTrouble) || this.#stopped()
+      approach.done(ownTrouble ? abortedFailure() : error.failure)
+      throw error
     }
   }
 
@@ -346,7 +379,7 @@ class Delivery {
     } catch (error) {
       if (!(error instanceof HostTrouble) || this.#stopped()) throw error
       if (error.inStep) {
-        this.#note(at(error.failure, { mx: target.host, address: target.address, port: target.port }))
+        this.#note(at(error.failure, placeOf(target)))
         return true
       }
       this.deps.log('debug', `delivery ${this.request.mailId}: ${target.host}: an idle connection was dead`)
@@ -381,6 +414,7 @@ class Delivery {
       if (usable) this.shared.pool.give(session, destination(this.request))
       else channel.destroy(new ChannelError('closed', 'given up'))
     }
+    this.shared.hosts.reached(session.target, session.use.key)
     this.#attempt(session, settled)
     this.#monitor(session, settled)
   }
@@ -411,8 +445,12 @@ class Delivery {
     return this.#under === this.request.requirement ? one : { ...one, otherwise: true }
   }
 
-  /** A host (or address) that could not be used. */
-  #note(given: Failure): void {
+  /**
+   * A host (or address) that could not be used.
+   *
+   * @param metAt another attempt met it then, and this one has not tried
+   */
+  #note(given: Failure, metAt?: number): void {
     const failure = countedUnder(this.#under, given)
     this.#failures.push(failure)
     const { mx, address, port, tls } = failure
@@ -424,6 +462,7 @@ class Delivery {
       ok: false,
       failure,
       ...(tls === undefined ? {} : { tls }),
+      ...(metAt === undefined ? {} : { metAt: new Date(metAt).toISOString() }),
     })
     this.deps.log('info', `delivery ${this.request.mailId}: ${mx ?? this.request.domain}: ${failure.resultType}`)
   }
@@ -455,6 +494,15 @@ class Delivery {
       ...(session.use.served > 1 ? { reused: true as const } : {}),
     })
   }
+}
+
+function metBefore({ failure, at: metAt }: Met): Failure {
+  const when = `met at ${new Date(metAt).toISOString()} by another attempt, not tried again since`
+  return { ...failure, privateDetail: [failure.privateDetail, when].filter(Boolean).join('; ') }
+}
+
+function placeOf({ host, address, port }: Target): { mx: string; address: string; port: number } {
+  return { mx: host, address, port }
 }
 
 function withoutResult(recipient: string): RecipientOutcome {

@@ -100,6 +100,11 @@ export interface HostAttempt {
   tls?: TlsFacts
   /** The connection had served another message before: TLS was negotiated and verified then. */
   reused?: true
+  /**
+   * ISO 8601. Another mail's attempt met the failure then; this one did not connect again (`host-status.ts`). `at` is
+   * when this one was put off with it.
+   */
+  metAt?: string
   /** As in `RecipientOutcome`. */
   otherwise?: true
 }
@@ -145,6 +150,8 @@ export interface Deliverer {
   deliver(request: DeliveryRequest): Promise<DeliveryResult>
   /** Somebody says that this domain's servers are well again: they are not approached one by one any more. */
   ease(domain: string): void
+  /** Somebody has corrected something: servers that could not be talked to a moment ago are tried anew. */
+  forgetFailures(): void
   /** Stop what runs (recipients without a final reply are deferred) and wait until every connection is closed. */
   close(): Promise<void>
 }
