@@ -51,6 +51,9 @@ export function buildSettings(values: Values, map: PolicyMap, instanceDir: strin
       nameRows: category3.name_rows,
       action: category3.action,
       subjectTags: category3.subject_tags,
+      harvest: category3.harvest,
+      ...(category3.smime_roots === undefined ? {} : { smimeRoots: below(category3.smime_roots) }),
+      ...(category3.smime_crls === undefined ? {} : { smimeCrls: below(category3.smime_crls) }),
     },
     ndr: {
       languages: ndr.languages,

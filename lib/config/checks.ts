@@ -1,4 +1,5 @@
 /** What single values cannot show: values that do not go together, files that are not there, choices that need a word. */
+import { readdirSync } from 'node:fs'
 import tls from 'node:tls'
 import { parseRedisUrl, travelsInClear } from '../store/redis-url'
 import { certificateFileFault } from './pem'
@@ -47,6 +48,7 @@ export function checkValues(
   checkOptOut(values, tellers)
   checkDeadlines(values, tellers)
   checkStore(values, tellers)
+  checkSmime(values, resolve, tellers)
   checkNotInThisVersion(values, tellers)
   return problems
 }
@@ -192,6 +194,29 @@ function checkStore({ store }: Values, { error, warning }: Tellers): void {
       ['store.redis_url'],
       'redis_url: keys and addresses of recipients travel to this server in clear text; use rediss:// or a tunnel',
     )
+  }
+}
+
+function checkSmime({ category3 }: Values, resolve: (path: string) => string, { error, warning }: Tellers): void {
+  const { smime_roots: roots, smime_crls: lists } = category3
+  if (roots !== undefined) {
+    const fault = certificateFileFault(resolve(roots))
+    if (fault !== undefined) error(['category3.smime_roots'], `smime_roots: ${roots}: ${fault}`)
+  }
+  if (lists === undefined) return
+  if (!isReadableFolder(resolve(lists))) {
+    error(['category3.smime_crls'], `smime_crls: ${lists}: there is no such folder, or it cannot be read`)
+  } else if (roots === undefined) {
+    warning(['category3.smime_crls'], 'smime_crls has no effect without smime_roots')
+  }
+}
+
+function isReadableFolder(folder: string): boolean {
+  try {
+    readdirSync(folder)
+    return true
+  } catch {
+    return false
   }
 }
 

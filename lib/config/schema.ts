@@ -67,6 +67,9 @@ export const SCHEMA = {
     name_rows: one(value.boolean),
     action: one(value.choice('notify', 'encrypt', 'ndr', 'off')),
     subject_tags: many(value.subjectTag),
+    harvest: one(value.boolean),
+    smime_roots: one(value.optional(value.text)),
+    smime_crls: one(value.optional(value.text)),
   },
   ndr: {
     languages: one(value.commaList(value.choice('da', 'en'))),

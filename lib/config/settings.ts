@@ -60,6 +60,12 @@ export interface Settings {
     nameRows: boolean
     action: 'notify' | 'encrypt' | 'ndr' | 'off'
     subjectTags: readonly string[]
+    /** Are certificates taken from signed mail that passes? */
+    harvest: boolean
+    /** PEM file with the roots that are trusted to issue certificates for mail; absent = none are. */
+    smimeRoots?: string
+    /** Folder with their revocation lists; absent = nothing is known to be revoked. */
+    smimeCrls?: string
   }
   ndr: {
     languages: readonly Language[]

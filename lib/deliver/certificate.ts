@@ -1,7 +1,7 @@
 /** What a peer certificate says: facts for logs and reports, names and key bytes for verification. */
 import { createHash, type X509Certificate } from 'node:crypto'
 import type { CertificateFacts } from '../failure'
-import { toBeSigned } from './der'
+import { toBeSigned, wholeOf } from '../x509/der'
 
 /** Names of the subjectAltName extension. */
 export interface AltNames {
@@ -64,6 +64,5 @@ function isoDate(text: string): string {
  * @throws RangeError when it is not the structure of a certificate
  */
 export function subjectPublicKeyInfo(der: Buffer): Buffer {
-  const { key, start } = toBeSigned(der)
-  return der.subarray(start, key.end)
+  return wholeOf(der, toBeSigned(der).key)
 }

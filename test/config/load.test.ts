@@ -49,7 +49,13 @@ describe('config: loading', function () {
         workers: 0,
         sensitive: ['private-key', 'password', 'iban', 'card', 'passport', 'classification', 'article9'],
       },
-      category3: { persons: 5, nameRows: true, action: 'notify', subjectTags: ['[secure]', '[sikker]'] },
+      category3: {
+        persons: 5,
+        nameRows: true,
+        action: 'notify',
+        subjectTags: ['[secure]', '[sikker]'],
+        harvest: true,
+      },
       ndr: {
         languages: ['da', 'en'],
         dsn: 'honour',

@@ -3,9 +3,10 @@
  * accepted by OpenSSL's parser before; whatever is not as expected here is a RangeError all the same.
  */
 
-/** One element: its tag, where its content begins and where it ends. */
+/** One element: its tag, where it and its content begin and where it ends. */
 export interface Element {
   tag: number
+  start: number
   content: number
   end: number
 }
@@ -19,7 +20,7 @@ export function element(der: Buffer, offset: number): Element {
   const content = offset + 2 + lengthBytes
   const end = content + (lengthBytes === 0 ? short : der.readUIntBE(offset + 2, lengthBytes))
   if (end > der.length) throw new RangeError('element longer than its certificate')
-  return { tag, content, end }
+  return { tag, start: offset, content, end }
 }
 
 /**
@@ -39,6 +40,11 @@ export function children(der: Buffer, parent: Element): Element[] {
   return found
 }
 
+/** An element with its tag and length octets, as it stands there. */
+export function wholeOf(der: Buffer, { start, end }: Element): Buffer {
+  return der.subarray(start, end)
+}
+
 /** The content of an element. */
 export function contentOf(der: Buffer, { content, end }: Element): Buffer {
   return der.subarray(content, end)
@@ -50,21 +56,29 @@ export function oidOf(der: Buffer, one: Element | undefined): string {
   return contentOf(der, one).toString('hex')
 }
 
-/**
- * The key of a certificate, where it starts (tag included), and what follows it up to the end of TBSCertificate.
- *
- * @throws RangeError when it is not the structure of a certificate
- */
-export function toBeSigned(der: Buffer): { key: Element; start: number; rest: Element[] } {
+/** Where the fields of a certificate stand (RFC 5280 section 4.1). */
+export interface CertificateFields {
+  /** INTEGER. */
+  serial: Element
+  issuer: Element
+  subject: Element
+  /** SubjectPublicKeyInfo. */
+  key: Element
+  /** What follows the key, up to the end of TBSCertificate. */
+  rest: Element[]
+}
+
+/** @throws RangeError when it is not the structure of a certificate */
+export function toBeSigned(der: Buffer): CertificateFields {
   const certificate = element(der, 0)
   const tbs = element(der, certificate.content)
   const fields = children(der, tbs)
   // [0] EXPLICIT version is optional; serialNumber, signature, issuer, validity, subject come before the key.
-  const index = fields[0]?.tag === 0xa0 ? 6 : 5
-  const key = fields[index]
-  const before = fields[index - 1]
-  if (key?.tag !== 0x30 || before === undefined) throw new RangeError('no SubjectPublicKeyInfo where it belongs')
-  return { key, start: before.end, rest: fields.slice(index + 1) }
+  const first = fields[0]?.tag === 0xa0 ? 1 : 0
+  const [serial, , issuer, validity, subject, key, ...rest] = fields.slice(first)
+  if (key?.tag !== 0x30 || serial?.tag !== 0x02) throw new RangeError('no SubjectPublicKeyInfo where it belongs')
+  if (issuer?.tag !== 0x30 || subject?.tag !== 0x30 || validity === undefined) throw new RangeError('no names')
+  return { serial, issuer, subject, key, rest }
 }
 
 /** One extension of a certificate. */
