@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import { packageRoot } from '../lib/package-root'
+import { registerAudit } from './commands/audit'
 import { registerCheckConfig } from './commands/check-config'
 import { registerDemo } from './commands/demo'
 import { registerInit } from './commands/init'
@@ -21,6 +22,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerProbe,
   registerWhy,
   registerQueue,
+  registerAudit,
   registerScan,
   registerNdr,
   registerDemo,

@@ -5,7 +5,17 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { MAX_MAILS, openControl, runDirectory } from '../lib/control'
-import type { Bounced, ControlServer, DescribedMail, HeldState, Operator, Request, Retried, Send } from '../lib/control'
+import type {
+  Bounced,
+  ControlServer,
+  DescribedMail,
+  HeldState,
+  Operator,
+  Request,
+  Retried,
+  Send,
+  ToldProbe,
+} from '../lib/control'
 import { envelopeOf } from '../lib/queue/envelope'
 import { asciiDomain } from '../lib/util/address'
 import { nameOf, operatorFields } from './ending'
@@ -71,7 +81,24 @@ async function serve(haraka: HarakaModules, runtime: Runtime, request: Request, 
     case 'bounce':
       await send({ kind: 'bounced', bounced: await bounce(haraka, runtime, request) })
       return
+    case 'probed':
+      tellProbe(runtime, request.probe, request.operator)
+      return
   }
+}
+
+const PROBED = { ok: 'success', 'at-risk': 'unknown', fails: 'failure' } as const
+
+function tellProbe(runtime: Runtime, { domain, mx, verdict, resultType }: ToldProbe, operator: Operator): void {
+  runtime.audit.tell({
+    action: 'probe-run',
+    message: `${nameOf(operator)} tested ${domain}: ${verdict}`,
+    outcome: PROBED[verdict],
+    recipients: [`@${domain}`],
+    ...(mx === '' ? {} : { destination: { host: mx } }),
+    ...(resultType === '' ? {} : { resultType }),
+    extra: { ...operatorFields(operator), verdict },
+  })
 }
 
 function workedOnMails(): WaitingMail[] {

@@ -6,9 +6,7 @@
 import { setMaxListeners } from 'node:events'
 import os from 'node:os'
 import path from 'node:path'
-import { openAudit } from '../lib/audit/open'
 import type { Audit, AuditEvent } from '../lib/audit/types'
-import { maskCpr } from '../lib/classify/cpr'
 import { systemClock, type Clock } from '../lib/clock'
 import type { Settings } from '../lib/config/settings'
 import { createReaderPool, type ReaderPool } from '../lib/gate'
@@ -26,6 +24,7 @@ import { savedAgain } from '../lib/store/recipients-again'
 import { waitedFor } from '../lib/store/recipients-patient'
 import { turnOf } from '../lib/store/turns'
 import type { Store } from '../lib/store/types'
+import { openAuditLog } from './audit-log'
 import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
 import { followConfig, summaryOf } from './live-config'
@@ -93,7 +92,7 @@ export async function openRuntime(
   // every mail that waits listens
   setMaxListeners(0, abort.signal)
   // told of failures before it is open, and then says nothing
-  const log: { audit?: Audit } = {}
+  const log: { audit?: Audit; loaded?: () => void } = {}
   const tell = (event: AuditEvent) => {
     log.audit?.tell(event)
   }
@@ -103,7 +102,15 @@ export async function openRuntime(
     tell({ action: 'plugin-error', message: `${what}: ${text}`, outcome: 'failure', extra: { what } })
   }
 
-  const config = followConfig(plugin, { instanceDir, clock, tell, onReload: options.onReload })
+  const config = followConfig(plugin, {
+    instanceDir,
+    clock,
+    tell,
+    onReload(loaded) {
+      log.loaded?.()
+      options.onReload(loaded)
+    },
+  })
   const { settings, templates } = config
 
   const store = await openStore(
@@ -114,20 +121,21 @@ export async function openRuntime(
     },
     (message) => plugin.logwarn(`secure-mail: ${message}`),
   )
-  const [sealKey, auditKey] = await Promise.all([secretKey(store, 'seal'), secretKey(store, 'audit')])
-  const opened = openAudit({
-    dir: settings().audit.dir,
-    recipients: settings().audit.recipients,
-    keepDays: settings().audit.keepDays,
-    hmacKey: auditKey,
+  const sealKey = await secretKey(store, 'seal')
+  const auditLog = await openAuditLog({
+    instanceDir,
+    settings,
+    store,
     hostname,
     version: options.version,
-    processLabel: options.label,
+    label: options.label,
     clock,
-    mask: maskCpr,
     onError: (error) => plugin.logcrit(`secure-mail: the audit log cannot be written: ${error.message}`),
+    reportError,
   })
+  const opened = auditLog.audit
   log.audit = opened
+  log.loaded = auditLog.configLoaded
 
   const sweeping = sweepNowAndThen(store, reportError)
 
@@ -218,7 +226,7 @@ export async function openRuntime(
       await store.close().catch((error: unknown) => {
         reportError('store', error)
       })
-      await opened.close()
+      await auditLog.close()
     },
   }
   opened.tell({
@@ -226,6 +234,7 @@ export async function openRuntime(
     message: `started: ${summaryOf(settings())}`,
     outcome: 'success',
   })
+  auditLog.configLoaded()
   return { ...partial, reporter: createReporter(haraka, partial) }
 }
 

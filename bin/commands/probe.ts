@@ -7,11 +7,13 @@ import { createColors } from 'picocolors'
 import { systemClock, type Clock } from '../../lib/clock'
 import { formatProblem } from '../../lib/config'
 import type { Language } from '../../lib/config/settings'
+import { runDirectory, tellProbe } from '../../lib/control'
 import type { SocketFactory } from '../../lib/deliver/socket'
 import { LANGUAGES, loadTemplates, type Templates } from '../../lib/notify/templates'
 import { LETTER_TEXTS, letterFor, probe, type ProbeQuestion, type ProbeReport, type ToldStep } from '../../lib/probe'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
 import { throughDns, type Connect } from '../look-ups'
+import { thisOperator } from '../queue/room'
 import { fail, readRecipient, readyInstance, type Ready } from '../ready'
 
 interface ProbeOptions extends CommonOptions {
@@ -99,6 +101,7 @@ async function answer(
       ...(world.socket === undefined ? {} : { connect: world.socket }),
     })
     if (report.verdict !== 'ok') io.exitCode = 1
+    await record(question, report, runDirectory(instance), io)
     const written = letter === undefined ? undefined : letterFor(report, texts[letter], settings.support)
     if (json === true) {
       io.out(`${JSON.stringify(written === undefined ? report : { ...report, letter: written })}\n`)
@@ -109,6 +112,19 @@ async function answer(
     else if (written !== undefined) io.out(written)
   } finally {
     await close()
+  }
+}
+
+/** The running gateway writes it into its audit log; where none runs there is none to write to. */
+async function record({ mx = '' }: ProbeQuestion, report: ProbeReport, runDir: string, io: Io): Promise<void> {
+  const { domain, verdict } = report
+  const failed = report.mx.find(({ resultType }) => resultType !== null)
+  const resultType = report.resultType ?? failed?.resultType ?? ''
+  try {
+    await tellProbe(runDir, { domain, mx, verdict, resultType }, thisOperator())
+  } catch (error) {
+    // who may not write to the log may still test
+    io.err(`secure-mail: not in the audit log: ${error instanceof Error ? error.message : String(error)}\n`)
   }
 }
 

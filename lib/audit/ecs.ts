@@ -5,7 +5,7 @@
 import type { CertificateFacts, Failure, TlsFacts } from '../failure'
 import { ACTIONS, SEVERITY } from './actions'
 import { addressParts } from '../util/address'
-import { personsMask, recipientHmac, type RecipientStyle } from './identity'
+import { personsMask, recipientHmac, type DigestKey, type RecipientStyle } from './identity'
 import { maskedJson, ReadyJson, type Tree } from './mask-tree'
 import type { AuditEvent } from './types'
 
@@ -17,7 +17,8 @@ export interface EcsContext {
   hostname: string
   version: string
   recipients: RecipientStyle
-  hmacKey: Buffer
+  /** The key in use now; it may change from one event to the next. */
+  digestKey: () => DigestKey
   /** Replaces CPR numbers in a text. */
   mask: (text: string) => string
 }
@@ -120,7 +121,7 @@ function recipientTree(event: AuditEvent, context: EcsContext): Tree | undefined
   const all = event.recipients ?? []
   if (all.length === 0) return undefined
   const domains = [...new Set(all.map((address) => addressParts(address).domain).filter((domain) => domain !== ''))]
-  const digests = (addressesOf(event) ?? []).map((address) => recipientHmac(context.mask(address), context.hmacKey))
+  const digests = (addressesOf(event) ?? []).map((address) => recipientHmac(context.mask(address), context.digestKey()))
   return {
     count: all.length,
     domain: domains.length === 0 ? undefined : domains,
@@ -203,7 +204,7 @@ function securemailTree(event: AuditEvent, context: EcsContext, stamp: EcsStamp)
     ...extraTree(event.extra, context.mask),
     case_id: event.caseId,
     recipient: recipientTree(event, context),
-    result_type: failure?.resultType,
+    result_type: failure?.resultType ?? event.resultType,
     failure: { detail: failure?.privateDetail, mx: failure?.mx, address: failure?.address, port: failure?.port },
     smtp:
       failure?.smtp === undefined

@@ -5,11 +5,15 @@ import { addressParts } from '../util/address'
 /** How recipients are written: `audit.recipients`. */
 export type RecipientStyle = 'domain+hmac' | 'clear'
 
-/** Version of the key, in front of each digest: when the key is changed, digests of the two do not compare. */
-const KEY_ID = 'k1'
+/** A key of such digests. */
+export interface DigestKey {
+  /** `k1`: its name, in front of each digest. */
+  id: string
+  key: Buffer
+}
 
-/** A digest as this file makes it. */
-export const RECIPIENT_HMAC = /^k1:[0-9a-f]{32}$/
+/** A digest as this file makes it: the name of its key, and 128 bits. Digests under two keys do not compare. */
+export const RECIPIENT_HMAC = /^k[1-9]\d{0,4}:[0-9a-f]{32}$/
 
 /**
  * Keyed digest of one recipient: HMAC-SHA-256 of the lower-cased address, its first 128 bits in hex. The same person
@@ -17,7 +21,7 @@ export const RECIPIENT_HMAC = /^k1:[0-9a-f]{32}$/
  *
  * @param address a CPR number in it must be masked before: a digest of one could be tried out
  */
-export function recipientHmac(address: string, key: Buffer): string {
+export function recipientHmac(address: string, { id, key }: DigestKey): string {
   const lower = address.toLowerCase()
   let known = digests.get(key)
   if (known === undefined) {
@@ -26,7 +30,7 @@ export function recipientHmac(address: string, key: Buffer): string {
   }
   let digest = known.get(lower)
   if (digest === undefined) {
-    digest = `${KEY_ID}:${createHmac('sha256', key).update(lower).digest('hex').slice(0, 32)}`
+    digest = `${id}:${createHmac('sha256', key).update(lower).digest('hex').slice(0, 32)}`
     if (known.size >= KNOWN_DIGESTS) known.clear()
     known.set(lower, digest)
   }

@@ -18,7 +18,12 @@ export interface AuditOptions extends EcsContext {
   onError(error: Error): void
   /** Days that files are kept; 0 = for ever. */
   keepDays: number
+  /** Milliseconds until what was told is on the disk; default 1000. */
+  syncWithin?: number
 }
+
+/** A machine that loses its power loses at most so much of the log, in milliseconds. */
+const SYNC_WITHIN = 1000
 
 /**
  * Open the audit log.
@@ -38,6 +43,7 @@ export function openAudit(options: AuditOptions): Audit {
   let linked = CHAIN_START
   let lost = 0
   let closed = false
+  let syncing: NodeJS.Timeout | undefined
   const context: EcsContext = { ...options, mask: rememberingClean(options.mask) }
 
   /** Today's file; opened again after a failure. */
@@ -45,8 +51,7 @@ export function openAudit(options: AuditOptions): Audit {
     if (closed) throw new Error('the audit log is closed')
     const day = utcDay(now)
     if (open?.day === day) return open.file
-    open?.file.close()
-    open = undefined
+    leave()
     const file = openAuditFile(path.join(dir, auditFileName(day, processLabel)))
     open = { day, file }
     const before = given.day === day ? given.sequence : 0
@@ -65,6 +70,27 @@ export function openAudit(options: AuditOptions): Audit {
       options.onError(asError(error))
       return CHAIN_START
     }
+  }
+
+  /** What was told of the day before is synced as well, if later than what follows. */
+  function leave(): void {
+    if (open === undefined) return
+    sync(open.file)
+    open.file.close()
+    open = undefined
+  }
+
+  function sync(file: AuditFile): void {
+    file.sync().catch((error: unknown) => {
+      options.onError(asError(error))
+    })
+  }
+
+  function syncSoon(): void {
+    syncing ??= setTimeout(() => {
+      syncing = undefined
+      if (open !== undefined) sync(open.file)
+    }, options.syncWithin ?? SYNC_WITHIN).unref()
   }
 
   function tidy(now: number): void {
@@ -105,6 +131,7 @@ export function openAudit(options: AuditOptions): Audit {
     tell(event) {
       try {
         write(event)
+        syncSoon()
       } catch (error) {
         options.onError(asError(error))
       }
@@ -112,11 +139,16 @@ export function openAudit(options: AuditOptions): Audit {
     async tellDurably(event) {
       await write(event).sync()
     },
-    close() {
+    async close() {
       closed = true
-      open?.file.close()
+      clearTimeout(syncing)
+      const last = open?.file
       open = undefined
-      return Promise.resolve()
+      const synced = last?.sync()
+      last?.close()
+      await synced?.catch((error: unknown) => {
+        options.onError(asError(error))
+      })
     },
   }
 }

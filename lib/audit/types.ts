@@ -49,6 +49,8 @@ export interface AuditEvent {
   destination?: { host?: string; ip?: string; port?: number }
   tls?: TlsFacts | null
   failure?: Failure
+  /** Result type of what was found without a failure of a mail (a probe). */
+  resultType?: string
   policy?: {
     source: PolicySource
     level: Level

@@ -98,7 +98,13 @@ export function buildSettings(values: Values, map: PolicyMap, instanceDir: strin
       path: below(store.path),
       ...(store.redis_url === undefined ? {} : { redisUrl: store.redis_url }),
     },
-    audit: { dir: below(audit.dir), recipients: audit.recipients, keepDays: audit.keep_days },
+    audit: {
+      dir: below(audit.dir),
+      recipients: audit.recipients,
+      keepDays: audit.keep_days,
+      compressDays: audit.compress_days,
+      keyDays: audit.key_days,
+    },
     map,
   }
 }

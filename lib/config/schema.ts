@@ -120,6 +120,8 @@ export const SCHEMA = {
     dir: one(value.text),
     recipients: one(value.choice('domain+hmac', 'clear')),
     keep_days: one(value.integer(0, 36_500)),
+    compress_days: one(value.integer(0, 36_500)),
+    key_days: one(value.integer(0, 36_500)),
   },
   // TLS reporting (RFC 8460) has no settings yet; the section may stand there
   tlsrpt: {},

@@ -112,7 +112,15 @@ export interface Settings {
     timeout: number
   }
   store: { engine: 'lmdb' | 'redis'; path: string; redisUrl?: string }
-  audit: { dir: string; recipients: 'domain+hmac' | 'clear'; keepDays: number }
+  audit: {
+    dir: string
+    recipients: 'domain+hmac' | 'clear'
+    keepDays: number
+    /** Days after which a closed file is compressed; 0 = never. */
+    compressDays: number
+    /** Days after which the next key of the recipients' digests is taken; 0 = never by itself. */
+    keyDays: number
+  }
   /** The TLS policy map, compiled. */
   map: PolicyMap
 }

@@ -4,8 +4,18 @@
  */
 export { ControlFailure } from './client'
 export { MAX_MAILS, MAX_REASON } from './protocol'
-export type { Bounced, DescribedMail, HeldMail, HeldState, Operator, Reply, Request, Retried } from './protocol'
-export { bounceMail, retryMails } from './orders'
+export type {
+  Bounced,
+  DescribedMail,
+  HeldMail,
+  HeldState,
+  Operator,
+  Reply,
+  Request,
+  Retried,
+  ToldProbe,
+} from './protocol'
+export { bounceMail, retryMails, tellProbe } from './orders'
 export { runDirectory } from './run-directory'
 export { openControl, type ControlServer, type Send } from './server'
 export { describeMails, gatewayState, type GatewayProcess, type GatewayState, type HeldBy } from './state'

@@ -1,6 +1,6 @@
 /** Orders of an operator to a running gateway: whichever of its processes holds a mail carries them out. */
 import { ask, ControlFailure } from './client'
-import type { Bounced, Operator, Retried } from './protocol'
+import type { Bounced, Operator, Retried, ToldProbe } from './protocol'
 import { controlSockets } from './run-directory'
 import { inParts } from './state'
 
@@ -69,4 +69,25 @@ export async function bounceMail(
   }
   if (failure !== undefined) throw failure
   return { result: 'unknown' }
+}
+
+/**
+ * Have a test of a domain recorded in the audit log, by the first process that answers.
+ *
+ * @returns false when no gateway runs there
+ * @throws ControlFailure (rejects) when one runs that could not be told
+ */
+export async function tellProbe(dir: string, probe: ToldProbe, operator: Operator): Promise<boolean> {
+  let failure: ControlFailure | undefined
+  for (const socket of controlSockets(dir)) {
+    try {
+      await ask(dir, socket, { op: 'probed', probe, operator }, () => undefined)
+      return true
+    } catch (error) {
+      if (!(error instanceof ControlFailure)) throw error
+      if (error.reason !== 'gone') failure ??= error
+    }
+  }
+  if (failure !== undefined) throw failure
+  return false
 }

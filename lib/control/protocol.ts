@@ -34,6 +34,18 @@ export type Request =
   | { op: 'retry'; mails: string[]; operator: Operator }
   /** End one, with a report to its sender; `recipients` null = all that are open. */
   | { op: 'bounce'; mail: string; recipients: string[] | null; reason: string; operator: Operator }
+  /** Somebody tested a domain: for the audit log. */
+  | { op: 'probed'; probe: ToldProbe; operator: Operator }
+
+/** What a test of a domain came to. */
+export interface ToldProbe {
+  domain: string
+  /** '' = all of its MX hosts. */
+  mx: string
+  verdict: 'ok' | 'at-risk' | 'fails'
+  /** '' = nothing failed. */
+  resultType: string
+}
 
 /** The request is not one that this side serves; `code` goes back with it. */
 export class RequestError extends Error {
@@ -67,7 +79,7 @@ export function parseRequest(value: object): Request {
 const IDENTITY = /^\d{1,16}_[A-Za-z0-9]{1,40}$/
 
 function readRequest(fields: Reader): Request {
-  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce'])
+  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed'])
   switch (op) {
     case 'state':
       return { op }
@@ -86,10 +98,23 @@ function readRequest(fields: Reader): Request {
         reason: oneLine(fields.text('reason', { max: MAX_REASON })),
         operator: operatorOf(fields),
       }
+    case 'probed':
+      return { op, probe: fields.object('probe', toldProbe), operator: operatorOf(fields) }
   }
 }
 
 const ADDRESS = new RegExp(`^[^\\p{Cc}]{1,${MAX_ADDRESS}}$`, 'u')
+
+const HOST = /^[\w.:[\]-]*$/
+
+function toldProbe(fields: Reader): ToldProbe {
+  return {
+    domain: fields.text('domain', { min: 1, max: 300, pattern: HOST }),
+    mx: fields.text('mx', { max: 300, pattern: HOST }),
+    verdict: fields.oneOf('verdict', ['ok', 'at-risk', 'fails']),
+    resultType: fields.text('resultType', { max: 60, pattern: /^[a-z0-9-]*$/ }),
+  }
+}
 
 function identities(fields: Reader): string[] {
   return fields.texts('mails', { max: MAX_MAILS, pattern: IDENTITY })

@@ -178,7 +178,7 @@ describe('the hash chain of the audit log', () => {
     this.timeout(20_000)
     const script = `
       const { openAudit } = require(${JSON.stringify(require.resolve('../../lib/audit/open'))})
-      const audit = openAudit({ dir: process.argv[1], recipients: 'clear', hmacKey: Buffer.alloc(32), hostname: 'h', version: '0',
+      const audit = openAudit({ dir: process.argv[1], recipients: 'clear', digestKey: () => ({ id: 'k1', key: Buffer.alloc(32) }), hostname: 'h', version: '0',
         processLabel: 'main', clock: { now: () => ${NOON} }, onError: (e) => { throw e }, mask: (t) => t, keepDays: 0 })
       for (;;) audit.tell({ action: 'message-accepted', message: 'x'.repeat(2000) })`
     for (let round = 0; round < 2; round++) {

@@ -64,7 +64,7 @@ describe('an audit event in ECS', () => {
 
   it('has the mapping of docs/audit-events.md', () => {
     const line = toEcs(fullEvent('tls-failed'), CONTEXT, STAMP)
-    const hmac = (address: string) => recipientHmac(address, CONTEXT.hmacKey)
+    const hmac = (address: string) => recipientHmac(address, CONTEXT.digestKey())
     assert.deepEqual(line, {
       '@timestamp': '2026-11-23T18:22:40.996Z',
       ecs: { version: ECS_VERSION },
@@ -183,9 +183,9 @@ describe('an audit event in ECS', () => {
   })
 
   it('has one digest per person, whatever the case, and another with another key', () => {
-    const key = Buffer.alloc(32, 1)
+    const key = { id: 'k1', key: Buffer.alloc(32, 1) }
     assert.equal(recipientHmac('Bo@Partner.example', key), recipientHmac('bo@partner.EXAMPLE', key))
-    assert.notEqual(recipientHmac('bo@partner.example', key), recipientHmac('bo@partner.example', CONTEXT.hmacKey))
+    assert.notEqual(recipientHmac('bo@partner.example', key), recipientHmac('bo@partner.example', CONTEXT.digestKey()))
   })
 
   it('takes the recipients out of what a server said', () => {
@@ -274,7 +274,7 @@ describe('CPR numbers in audit events', function () {
       CONTEXT,
       STAMP,
     )
-    const plain = recipientHmac('070761-4285@partner.example', CONTEXT.hmacKey)
+    const plain = recipientHmac('070761-4285@partner.example', CONTEXT.digestKey())
     assert.equal(JSON.stringify(line).includes(plain), false)
   })
 

@@ -26,11 +26,13 @@ export const TLS: TlsFacts = {
   },
 }
 
+const DIGEST_KEY = Buffer.alloc(32, 7)
+
 export const CONTEXT: EcsContext = {
   hostname: 'mx1.uni.example',
   version: '0.1.0',
   recipients: 'domain+hmac',
-  hmacKey: Buffer.alloc(32, 7),
+  digestKey: () => ({ id: 'k1', key: DIGEST_KEY }),
   mask: maskCpr,
 }
 

@@ -141,7 +141,7 @@ describe('the audit log', () => {
     this.timeout(20_000)
     const script = `
       const { openAudit } = require(${JSON.stringify(require.resolve('../../lib/audit/open'))})
-      const audit = openAudit({ dir: process.argv[1], recipients: 'clear', hmacKey: Buffer.alloc(32), hostname: 'h', version: '0',
+      const audit = openAudit({ dir: process.argv[1], recipients: 'clear', digestKey: () => ({ id: 'k1', key: Buffer.alloc(32) }), hostname: 'h', version: '0',
         processLabel: 'main', clock: { now: () => ${NOON} }, onError: (e) => { throw e }, mask: (t) => t, keepDays: 0 })
       for (;;) audit.tell({ action: 'message-accepted', message: 'x'.repeat(2000) })`
     for (let round = 0; round < 3; round++) {
@@ -244,6 +244,28 @@ describe('the audit log', () => {
     assert.equal(lines()[0]!.event.action, 'plaintext-permitted')
     sync.callsFake((_fd: number, done: (error: Error | null) => void) => done(new Error('EIO')))
     await assert.rejects(audit.tellDurably(event('x')), /EIO/)
+  })
+
+  it('has what was told on the disk within its time, and at its end', async () => {
+    let synced = 0
+    const sync = sinon.stub(fs, 'fsync').callsFake((_fd: number, done: (error: Error | null) => void) => {
+      synced++
+      setImmediate(() => done(synced === 1 ? new Error('EIO') : null))
+    })
+    const audit = start({ syncWithin: 20 })
+    audit.tell(event('a'))
+    audit.tell(event('b'))
+    assert.equal(synced, 0)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    assert.equal(synced, 1, 'many lines, one fsync')
+    assert.match(errors[0]!.message, /EIO/)
+    audit.tell(event('c'))
+    now += DAY
+    audit.tell(event('d'))
+    assert.equal(synced, 2, 'the day before')
+    await audit.close()
+    assert.equal(synced, 3)
+    sync.restore()
   })
 
   it('keeps a file open until an fsync under way has ended, across midnight', async () => {

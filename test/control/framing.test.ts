@@ -73,6 +73,7 @@ describe('control: requests', () => {
     { op: 'retry', mails: Array.from({ length: MAX_MAILS }, (_, n) => `${1e15 + n}_${'Z'.repeat(40)}`), operator },
     { op: 'bounce', mail: identity, recipients: null, reason: '', operator },
     { op: 'bounce', mail: identity, recipients: ['bo@x.example'], reason: 'sent twice', operator },
+    { op: 'probed', probe: { domain: 'x.example', mx: '', verdict: 'ok', resultType: '' }, operator },
   ]
   for (const request of GOOD) {
     it(`${request.op} passes and fits into a line`, () => {
@@ -103,6 +104,16 @@ describe('control: requests', () => {
       { v: 1, op: 'bounce', mail: identity, recipients: ['a@b\r\nc'], reason: '', operator },
       'bad-request',
     ],
+    [
+      'a domain that is none',
+      { v: 1, op: 'probed', probe: { domain: 'x y', mx: '', verdict: 'ok', resultType: '' }, operator },
+      'bad-request',
+    ],
+    [
+      'a verdict that is none',
+      { v: 1, op: 'probed', probe: { domain: 'x.example', mx: '', verdict: 'good', resultType: '' }, operator },
+      'bad-request',
+    ],
     ['__proto__', JSON.parse('{"v":1,"op":"state","__proto__":{}}') as object, 'bad-request'],
   ]
   for (const [what, value, code] of BAD) {
@@ -122,13 +133,17 @@ describe('control: requests', () => {
 
   it('whatever comes, it is a request or a refusal; never another error', () => {
     fc.assert(
-      fc.property(fc.object({ maxDepth: 2 }), fc.constantFrom('state', 'describe', 'retry', 'bounce'), (more, op) => {
-        try {
-          parseRequest({ ...more, v: 1, op })
-        } catch (error) {
-          assert.ok(error instanceof RequestError)
-        }
-      }),
+      fc.property(
+        fc.object({ maxDepth: 2 }),
+        fc.constantFrom('state', 'describe', 'retry', 'bounce', 'probed'),
+        (more, op) => {
+          try {
+            parseRequest({ ...more, v: 1, op })
+          } catch (error) {
+            assert.ok(error instanceof RequestError)
+          }
+        },
+      ),
       { numRuns: 300 },
     )
   })

@@ -4,7 +4,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { ask, ControlFailure } from '../../lib/control/client'
-import { bounceMail, retryMails } from '../../lib/control/orders'
+import { bounceMail, retryMails, tellProbe } from '../../lib/control/orders'
 import type { Reply, Request } from '../../lib/control/protocol'
 import { controlSockets, prepareRunDirectory, removeStale } from '../../lib/control/run-directory'
 import { openControl, type ControlServer, type Send } from '../../lib/control/server'
@@ -226,9 +226,13 @@ describe('control: the socket', () => {
           await send({ kind: 'bounced', bounced: here ? { result: 'nothing-open' } : { result: 'unknown' } })
           return
         }
+        case 'probed':
+          told.push(request)
+          return
         case 'describe':
       }
     }
+    const told: Request[] = []
     const first = Array.from({ length: 1500 }, (_, n) => identity(n))
     const second = Array.from({ length: 700 }, (_, n) => identity(5000 + n))
     await open(holds(first), 11)
@@ -243,6 +247,9 @@ describe('control: the socket', () => {
     assert.deepEqual(retried.unknown, [lost])
     assert.deepEqual(await bounceMail(dir, second[0]!, null, '', operator), { result: 'nothing-open' })
     assert.deepEqual(await bounceMail(dir, lost, null, '', operator), { result: 'unknown' })
+    const probe = { domain: 'x.example', mx: '', verdict: 'fails' as const, resultType: 'certificate-expired' }
+    assert.equal(await tellProbe(dir, probe, operator), true)
+    assert.deepEqual(told, [{ op: 'probed', probe, operator }], 'one process is told, and no other')
     assert.equal(controlSockets(dir).length, 3)
   })
 

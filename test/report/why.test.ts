@@ -55,7 +55,7 @@ describe('secure-mail why', () => {
       dir: path.join(dir, 'audit'),
       recipients,
       keepDays: 0,
-      hmacKey: Buffer.alloc(32, 1),
+      digestKey: () => ({ id: 'k1', key: Buffer.alloc(32, 1) }),
       hostname: 'gw.own.test',
       version: '0',
       processLabel: label,
