@@ -41,10 +41,10 @@ export interface NameKind {
   /** Tag of GeneralName, without the bit for "constructed". */
   kind: number
   /** In lower case. */
-  of(certificate: X509Certificate): readonly string[]
+  of: (certificate: X509Certificate) => readonly string[]
   /** Does the name, or anything that it can stand for, fall under the base? */
-  mayFallUnder(name: string, base: string): boolean
-  isUnder(name: string, base: string): boolean
+  mayFallUnder: (name: string, base: string) => boolean
+  isUnder: (name: string, base: string) => boolean
 }
 
 /**

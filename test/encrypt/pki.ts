@@ -53,6 +53,8 @@ export interface Authority extends Issued {
 export interface Pki {
   dir: string
   authority(subject: string): Authority
+  /** Somebody who issues whether he may or not. */
+  authorityOf(issued: Issued): Authority
   /** A certificate that only its own key vouches for. */
   selfSigned(wish: Wish): Issued
   remove(): void
@@ -128,6 +130,7 @@ export function createPki(): Pki {
   return {
     dir,
     authority: (subject) => asAuthority(make({ ...AUTHORITY, subject }, null)),
+    authorityOf: asAuthority,
     selfSigned: (wish) => make(wish, null),
     remove() {
       rmSync(dir, { recursive: true, force: true })

@@ -57,36 +57,33 @@ export function chainTo(
   certificate: Uint8Array,
   issuers: readonly Uint8Array[],
   now: number,
-): ChainResult & { path: readonly X509Certificate[] } {
-  if (roots.length === 0) return { result: 'no-roots', why: 'no roots for S/MIME are configured', path: [] }
+): ChainResult {
+  if (roots.length === 0) return { result: 'no-roots', why: 'no roots for S/MIME are configured', issuers: [] }
   const leaf = new X509Certificate(certificate)
   const others = issuers.slice(0, MAX_ISSUERS).flatMap(readable)
-  let first: ChainResult & { path: readonly X509Certificate[] } = {
-    result: 'unknown-issuer',
-    why: 'none of the configured roots has issued it',
-    path: [],
-  }
+  let first: ChainResult | undefined
   for (const path of pathsFrom(leaf, [...roots, ...others], { certificates: new Set(roots), keys: [] })) {
     const found = judgePath(path, lists, now)
     // revoked by any of its issuers is revoked
-    if (found.result !== 'invalid') return { ...found, path: path.certificates }
-    if (first.path.length === 0) first = { ...found, path: path.certificates }
+    if (found.result !== 'invalid') return found
+    first ??= found
   }
-  return first
+  return first ?? { result: 'unknown-issuer', why: 'none of the configured roots has issued it', issuers: [] }
 }
 
 function judgePath(path: Path, lists: readonly RevocationList[], now: number): ChainResult {
+  const issuers = path.certificates.slice(1, -1).map(({ raw }) => raw)
   const problem = pathProblem(path, { purpose: PURPOSE.emailProtection, names: MAIL_NAMES }, now)
-  if (problem !== undefined) return { result: 'invalid', why: WORDS[problem] }
+  if (problem !== undefined) return { result: 'invalid', why: WORDS[problem], issuers }
   for (const [depth, certificate] of path.certificates.entries()) {
     const issuer = path.certificates[depth + 1]
     if (issuer !== undefined && lists.some((list) => list.revokes(certificate, issuer))) {
       const why = depth === 0 ? 'its issuer has revoked it' : 'a certificate of its chain has been revoked'
-      return { result: 'revoked', why }
+      return { result: 'revoked', why, issuers }
     }
   }
   const root = path.certificates.at(-1)
-  return { result: 'valid', why: `a chain leads to ${(root?.subject ?? '').split('\n').join(', ')}` }
+  return { result: 'valid', why: `a chain leads to ${(root?.subject ?? '').split('\n').join(', ')}`, issuers }
 }
 
 function readable(der: Uint8Array): X509Certificate[] {

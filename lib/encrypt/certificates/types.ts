@@ -32,6 +32,8 @@ export interface Holder {
 export interface ChainResult {
   result: 'valid' | 'no-roots' | 'unknown-issuer' | 'invalid' | 'revoked'
   why: string
+  /** DER of the certificates between it and the root; empty unless a path was found. */
+  issuers: readonly Uint8Array[]
 }
 
 /** Who is trusted to issue certificates for mail, and what they have revoked. */

@@ -9,7 +9,9 @@ const DAY = 86_400_000
 const now = Date.now()
 
 /** Everything that this trust is asked about has this answer. */
-const always = (result: 'valid' | 'no-roots' | 'revoked'): Trust => ({ chainOf: () => ({ result, why: result }) })
+const always = (result: 'valid' | 'no-roots' | 'revoked'): Trust => ({
+  chainOf: () => ({ result, why: result, issuers: [] }),
+})
 
 function stored({ fingerprint, der }: Issued, more: Partial<StoredCertificate> = {}): StoredCertificate {
   return {
