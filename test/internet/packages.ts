@@ -18,6 +18,10 @@ const NEEDED: readonly string[] = [
   'redis-server',
   'openssl',
   'python3',
+  // readers of S/MIME that are not OpenSSL
+  'python3-asn1crypto',
+  'python3-cryptography',
+  'libnss3-tools',
 ]
 
 /** Read by invoke-rc.d: exit code 101 forbids the start of services during the installation. */

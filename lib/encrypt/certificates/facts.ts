@@ -2,6 +2,7 @@
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { extensionsOf } from '../../x509/der'
 import { mailNames } from '../../x509/mail-names'
+import { publicKeyOf } from '../cms/public-key'
 import { keyUsages, PURPOSE, purposes, type KeyUsage } from '../../x509/usage'
 import { certificateAddress } from './names'
 
@@ -88,7 +89,7 @@ function keyName(x509: X509Certificate): string {
 /** @returns null when OpenSSL cannot read the key */
 export function publicKey(x509: X509Certificate): KeyObject | null {
   try {
-    return x509.publicKey
+    return publicKeyOf(x509.raw).key
   } catch {
     return null
   }
