@@ -117,6 +117,11 @@ export interface TlsFacts {
   verified: boolean
   /** What the certificate was checked against; absent = it was not checked. */
   auth?: 'pkix' | 'dane' | 'fingerprint'
+  /**
+   * What a check against the trusted roots and the MX host's name says, whether or not the requirement asked for one:
+   * `ok`, or the result type it fails by. Tells afterwards whom a stricter level would have hit.
+   */
+  pkix?: 'ok' | TlsResultType
   resumed: boolean
   servername?: string
   certificate?: CertificateFacts

@@ -226,7 +226,12 @@ function securemailTree(event: AuditEvent, context: EcsContext, stamp: EcsStamp)
     tls:
       tls === undefined || tls === null
         ? undefined
-        : { verified: tls.verified, spki_sha256: tls.certificate?.spkiSha256.toLowerCase() },
+        : {
+            verified: tls.verified,
+            auth: tls.auth,
+            pkix: tls.pkix,
+            spki_sha256: tls.certificate?.spkiSha256.toLowerCase(),
+          },
     tls_token: event.tlsToken,
     prev_hash: stamp.prevHash,
   }

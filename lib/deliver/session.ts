@@ -276,6 +276,7 @@ async function secure(
   if (opening.channel.unread()) throw new HostTrouble(injection('data before the TLS handshake'))
   const { socket, facts, presented } = await handshake(opening.channel.detach(), {
     need: target.need,
+    host: target.host,
     context,
     deadline: settings.delivery.timeouts.starttls,
     now: deps.clock.now(),

@@ -8,6 +8,8 @@ import { presentedBy, tlsFacts, verifyPeer, type Presented } from './verify'
 
 export interface HandshakeRequest {
   need: HostRequirement
+  /** Name of the MX host, or its address where it has none. */
+  host: string
   context: SecureContext
   /** Milliseconds for the whole handshake, whatever drips in. */
   deadline: number
@@ -69,7 +71,11 @@ export async function handshake(
     secure.once('secureConnect', () => {
       try {
         const presented = presentedBy(secure)
-        const facts = tlsFacts(secure, presented, need.auth, servername)
+        const facts = tlsFacts(secure, presented, need.auth, {
+          host: request.host,
+          now: request.now,
+          ...(servername === undefined ? {} : { servername }),
+        })
         request.onHandshake?.(facts, presented)
         const verdict = verifyPeer(presented, need, request.now)
         settle()

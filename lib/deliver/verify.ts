@@ -22,7 +22,8 @@ export interface Presented {
   resumed: boolean
 }
 
-export type Verdict = { ok: true } | { ok: false; resultType: TlsResultType; text: string; detail?: string }
+export type Verdict = { ok: true } | Refusal
+type Refusal = { ok: false; resultType: TlsResultType; text: string; detail?: string }
 
 /** A server that sends more certificates than this has none that matter behind them. */
 const MAX_CERTIFICATES = 32
@@ -50,18 +51,21 @@ export function presentedBy(socket: TLSSocket): Presented {
  * Facts of the handshake for log and report, before the verdict.
  *
  * @param auth what the requirement asks the certificate to be checked against
+ * @param peer the MX host's name; milliseconds of the wall clock
  */
 export function tlsFacts(
   socket: TLSSocket,
   presented: Presented,
   auth: HostRequirement['auth'],
-  servername?: string,
+  peer: { host: string; now: number; servername?: string },
 ): TlsFacts {
+  const { servername } = peer
   return {
     version: presented.version,
     cipher: socket.getCipher().name,
     verified: false,
     ...(auth === 'none' ? {} : { auth }),
+    pkix: pkixWord(presented, peer.host, peer.now),
     resumed: presented.resumed,
     ...(servername === undefined ? {} : { servername }),
     ...(presented.leaf ? { certificate: certificateFacts(presented.leaf) } : {}),
@@ -92,8 +96,18 @@ export function verifyPeer(presented: Presented, need: HostRequirement, now: num
   }
 }
 
+function pkixWord(presented: Presented, host: string, now: number): NonNullable<TlsFacts['pkix']> {
+  const verdict = presented.leaf ? verifyPkix(presented, presented.leaf, { refNames: [host] }, now) : noCertificate()
+  return verdict.ok ? 'ok' : verdict.resultType
+}
+
 /** RFC 5280 path validation is OpenSSL's, names and dates are ours. */
-function verifyPkix(presented: Presented, leaf: X509Certificate, need: HostRequirement, now: number): Verdict {
+function verifyPkix(
+  presented: Presented,
+  leaf: X509Certificate,
+  need: Pick<HostRequirement, 'refNames'>,
+  now: number,
+): Verdict {
   const notBefore = Date.parse(leaf.validFrom)
   const notAfter = Date.parse(leaf.validTo)
   // A date that cannot be read fails both comparisons and so the certificate.
@@ -138,11 +152,11 @@ function verifyFingerprint(leaf: X509Certificate, need: HostRequirement): Verdic
   )
 }
 
-function noCertificate(): Verdict {
+function noCertificate(): Refusal {
   return refuse('certificate-not-trusted', 'The server showed no certificate.')
 }
 
-function refuse(resultType: TlsResultType, text: string, detail?: string): Verdict {
+function refuse(resultType: TlsResultType, text: string, detail?: string): Refusal {
   return { ok: false, resultType, text, ...(detail === undefined ? {} : { detail }) }
 }
 

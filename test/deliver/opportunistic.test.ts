@@ -1,6 +1,6 @@
 /** `may` and `none`: clear text is only ever sent because the requirement says so, and after it has been recorded. */
 import assert from 'node:assert/strict'
-import { issued, selfSigned } from './support/certificates'
+import { expired, issued, selfSigned } from './support/certificates'
 import type { Script } from './support/server'
 import { failureOf, MESSAGE, mxHosts, request, requirement, settings, SHORT, world, type World } from './support/world'
 
@@ -24,6 +24,23 @@ describe('deliver: opportunistic TLS and clear text', () => {
     assert.ok(outcome.result === 'delivered' && outcome.tls?.verified === false)
     assert.deepEqual(server!.clear(), ['EHLO gateway.test', 'STARTTLS'])
   })
+
+  const worth = [
+    { name: 'for the host', tls: issued(['mx1.test']), pkix: 'ok' },
+    { name: 'for another name', tls: issued(['other.test']), pkix: 'certificate-host-mismatch' },
+    { name: 'expired', tls: expired(['mx1.test']), pkix: 'certificate-expired' },
+    { name: 'of nobody', tls: selfSigned(['mx1.test']), pkix: 'certificate-not-trusted' },
+  ]
+  for (const { name, tls: identity, pkix } of worth) {
+    it(`encrypt, a certificate ${name}: taken, and it is known what a check would say`, async () => {
+      current = await world()
+      await current.host('mx1.test', { tls: identity })
+      current.mx.set('dest.test', mxHosts('mx1.test'))
+      const [outcome] = (await current.deliver(request({ requirement: requirement('encrypt') }))).outcomes
+      assert.ok(outcome?.result === 'delivered')
+      assert.deepEqual([outcome.tls?.verified, outcome.tls?.auth, outcome.tls?.pkix], [false, undefined, pkix])
+    })
+  }
 
   const clear: { name: string; script: Script; connections: number; timeouts?: object }[] = [
     { name: 'STARTTLS not offered', script: {}, connections: 1 },
