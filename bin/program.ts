@@ -11,6 +11,7 @@ import { registerNdr } from './commands/ndr'
 import { registerPolicy } from './commands/policy'
 import { registerProbe } from './commands/probe'
 import { registerQueue } from './commands/queue'
+import { registerReport } from './commands/report'
 import { registerScan } from './commands/scan'
 import { registerWhy } from './commands/why'
 import type { Io, RegisterCommand } from './io'
@@ -21,6 +22,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerPolicy,
   registerProbe,
   registerWhy,
+  registerReport,
   registerQueue,
   registerAudit,
   registerScan,

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-const NAME = /^audit-(\d{4}-\d{2}-\d{2})\.([A-Za-z0-9_-]+)\.ndjson(\.gz)?$/
+const NAME = /^audit-(\d{4}-\d{2}-\d{2})\.([A-Za-z0-9_-]+)\.ndjson(\.gz|\.zst)?$/
 const DAY = 24 * 60 * 60 * 1000
 
 /** UTC day of a time, `YYYY-MM-DD`. */
@@ -34,29 +34,32 @@ export interface NamedFile {
   day: string
   /** Of the process that wrote it. */
   label: string
-  compressed: boolean
+  compression: 'none' | 'gzip' | 'zstd'
 }
 
 /** @returns null for a name that is none of an audit file */
 export function readAuditName(name: string): NamedFile | null {
-  const match = NAME.exec(name)
-  const [, day, label] = match ?? []
-  return day === undefined || label === undefined ? null : { name, day, label, compressed: name.endsWith('.gz') }
+  const [, day, label, ending] = NAME.exec(name) ?? []
+  if (day === undefined || label === undefined) return null
+  return { name, day, label, compression: ending === undefined ? 'none' : ending === '.gz' ? 'gzip' : 'zstd' }
 }
 
 /**
- * The audit files of a folder, plain or compressed, oldest day first. Where both forms of one are there (a process died
- * between the two), the plain one is it.
+ * The audit files of a folder, plain or compressed, oldest day first. Where several forms of one are there (a process
+ * died between the two), the plain one is it.
  *
  * @throws Error of the file system
  */
 export function namedFiles(dir: string): NamedFile[] {
-  const names = fs.readdirSync(dir)
-  const plain = new Set(names)
-  return names
-    .flatMap((name) => readAuditName(name) ?? [])
-    .filter((file) => !file.compressed || !plain.has(file.name.slice(0, -'.gz'.length)))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  const files = fs.readdirSync(dir).flatMap((name) => readAuditName(name) ?? [])
+  // the shorter name comes first, and stays
+  files.sort((a, b) => (a.name < b.name ? -1 : 1))
+  const taken = new Set<string>()
+  return files.filter(({ day, label }) => {
+    const known = taken.has(`${day} ${label}`)
+    taken.add(`${day} ${label}`)
+    return !known
+  })
 }
 
 /** The same of one process. */

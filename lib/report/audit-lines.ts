@@ -1,31 +1,11 @@
 /** Reading audit files back: all files of a folder, line by line, in memory that does not grow with them. */
-import { createReadStream } from 'node:fs'
-import path from 'node:path'
-import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
-import { namedFiles } from '../audit/retention'
+import { isDamage, openLog, type LogFile } from './log-files'
 
 /** One audit event as it stands in the file; nothing about its fields is taken for granted. */
 export type AuditLine = Readonly<Record<string, unknown>>
 
 /** A line longer than this is none of ours. */
 const MAX_LINE = 1024 * 1024
-
-/**
- * The audit files of a folder, plain and compressed, oldest day first.
- *
- * @returns none when there is no such folder
- * @throws Error of the file system for any other reason
- */
-export function auditFiles(dir: string): string[] {
-  try {
-    return namedFiles(dir).map(({ name }) => path.join(dir, name))
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw error
-  }
-}
 
 /** Counts what could not be read, by the way. */
 export interface Unreadable {
@@ -40,7 +20,7 @@ export interface Unreadable {
  * @throws Error of the file system (rejects)
  */
 export async function* eventsOf(
-  file: string,
+  file: LogFile,
   wanted: (text: string) => boolean,
   unreadable: Unreadable,
 ): AsyncGenerator<AuditLine, void, undefined> {
@@ -56,29 +36,27 @@ export async function* eventsOf(
   }
 }
 
-/** @throws Error of the file system, or when a compressed file is damaged (the stream's error) */
-function textOf(file: string): Readable {
-  const bytes = createReadStream(file, { highWaterMark: 256 * 1024 })
-  if (!file.endsWith('.gz')) return bytes.setEncoding('utf8')
-  // an error of either is an error of what is read
-  return pipeline(bytes, createGunzip({ chunkSize: 256 * 1024 }), () => undefined).setEncoding('utf8')
-}
-
-/** Lines without their ends; null for one that is too long. */
-async function* linesOf(file: string): AsyncGenerator<string | null, void, undefined> {
+/** Lines without their ends; null for one that is too long, and for what is lost behind the damage in a compressed file. */
+async function* linesOf(file: LogFile): AsyncGenerator<string | null, void, undefined> {
   let rest = ''
   let tooLong = false
-  for await (const chunk of textOf(file)) {
-    const pieces = (rest + String(chunk)).split('\n')
-    rest = pieces.pop() ?? ''
-    for (const piece of pieces) {
-      yield tooLong ? null : piece
-      tooLong = false
+  try {
+    for await (const chunk of openLog(file).setEncoding('utf8')) {
+      const pieces = (rest + String(chunk)).split('\n')
+      rest = pieces.pop() ?? ''
+      for (const piece of pieces) {
+        yield tooLong ? null : piece
+        tooLong = false
+      }
+      if (rest.length > MAX_LINE) {
+        rest = ''
+        tooLong = true
+      }
     }
-    if (rest.length > MAX_LINE) {
-      rest = ''
-      tooLong = true
-    }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    rest = ''
+    tooLong = true
   }
   if (tooLong) yield null
   else if (rest !== '') yield rest

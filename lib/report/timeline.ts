@@ -1,7 +1,8 @@
 /** What became of one mail: its audit events of all processes and days, in order, and what still waits in the queue. */
 import { maskCpr } from '../classify/cpr'
 import { caseId } from '../notify/case-id'
-import { auditFiles, eventsOf, textAt, textsAt, type AuditLine, type Unreadable } from './audit-lines'
+import { eventsOf, textAt, textsAt, type AuditLine, type Unreadable } from './audit-lines'
+import { logFiles, type LogFile } from './log-files'
 import { queuedFiles, type QueuedFile } from './queue-files'
 import { wordsOf } from './words'
 
@@ -82,7 +83,7 @@ export function readMailId(text: string): MailId | null {
  */
 export async function whatBecameOf(id: MailId, auditDir: string, queueDir: string): Promise<Why> {
   const unreadable: Unreadable = { lines: 0 }
-  const files = auditFiles(auditDir)
+  const files = logFiles(auditDir)
   const found = await findMails(id, files)
   const { events, truncated } = await collect(found, files, unreadable)
   // A mail can lie in the queue when its audit files are gone.
@@ -101,7 +102,7 @@ interface Found {
 }
 
 /** First reading: which mails are meant? */
-async function findMails(id: MailId, files: readonly string[]): Promise<Found> {
+async function findMails(id: MailId, files: readonly LogFile[]): Promise<Found> {
   const found: Found = { mails: new Set(), cases: new Set() }
   // Its digits may have been masked in the log.
   const spellings = new Set([id.id, maskCpr(id.id)].map((one) => one.toLowerCase()))
@@ -138,7 +139,7 @@ function matches(event: AuditLine, id: MailId, spellings: ReadonlySet<string>): 
 /** Second reading: all about these mails, and the reports about them, by mail id. */
 async function collect(
   { mails, cases }: Found,
-  files: readonly string[],
+  files: readonly LogFile[],
   unreadable: Unreadable,
 ): Promise<{ events: Map<string, AuditLine[]>; truncated: boolean }> {
   const events = new Map<string, AuditLine[]>()

@@ -141,7 +141,7 @@ describe('an audit event in ECS', () => {
         report: { kind: 'tls-not-offered', status: '5.7.4' },
         attempt: 3,
         queue_age_s: 1260.4,
-        tls: { verified: true, auth: 'dane', pkix: 'certificate-host-mismatch', spki_sha256: '1b'.repeat(32) },
+        tls: { verified: true, auth: 'pkix', pkix: 'certificate-host-mismatch', spki_sha256: '1b'.repeat(32) },
         tls_token: 'tls=encrypt:none!',
         prev_hash: STAMP.prevHash,
       },

@@ -13,7 +13,7 @@ export const TLS: TlsFacts = {
   version: 'TLSv1.3',
   cipher: 'TLS_AES_256_GCM_SHA384',
   verified: true,
-  auth: 'dane',
+  auth: 'pkix',
   pkix: 'certificate-host-mismatch',
   resumed: false,
   servername: 'mx1.partner.example',

@@ -1,0 +1,10 @@
+/** Questions to the audit log, answered by DuckDB (an optional dependency). Only the command `report` loads it. */
+export { ask, type Answer, type AnsweredSection } from './ask'
+export { csv } from './csv'
+export { EngineMissing, QueryRefused } from './engine'
+export { shown } from './format-values'
+export { htmlPage } from './html'
+export { readPeriod } from './period'
+export type { Question } from './question'
+export { QUESTIONS } from './questions'
+export { JUDGED } from './what-if-rules'
