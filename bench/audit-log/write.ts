@@ -25,6 +25,7 @@ export interface LogPlan {
 }
 
 const DAY = 86_400_000
+const KEY = { id: 'k1', key: Buffer.alloc(32, 7) }
 /** Events that a mail becomes, on average. */
 const EVENTS_PER_MAIL = 4.35
 /** Days of monitor mode, at the beginning. */
@@ -75,7 +76,7 @@ async function append(plan: LogPlan, due: readonly Told[], start: number): Promi
     hostname: 'mx1.uni.example',
     version: '0.1.0',
     recipients: 'domain+hmac',
-    hmacKey: Buffer.alloc(32, 7),
+    digestKey: () => KEY,
     mask: maskCpr,
     onError: (error) => {
       throw error

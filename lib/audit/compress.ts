@@ -24,8 +24,8 @@ export async function compressOldFiles(dir: string, afterDays: number, now: numb
   const newest = utcDay(now - afterDays * DAY)
   const done: string[] = []
   removeTwins(dir)
-  for (const { name, day, compressed } of namedFiles(dir)) {
-    if (compressed || day >= newest) continue
+  for (const { name, day, compression } of namedFiles(dir)) {
+    if (compression !== 'none' || day >= newest) continue
     if (await compressFile(path.join(dir, name))) done.push(name)
   }
   return done
@@ -34,8 +34,8 @@ export async function compressOldFiles(dir: string, afterDays: number, now: numb
 /** Both forms of a file: the process ended after the compressed one was whole. */
 function removeTwins(dir: string): void {
   const names = new Set(fs.readdirSync(dir))
-  for (const { name, compressed } of namedFiles(dir)) {
-    if (!compressed && names.has(`${name}.gz`)) fs.rmSync(path.join(dir, name), { force: true })
+  for (const { name, compression } of namedFiles(dir)) {
+    if (compression === 'none' && names.has(`${name}.gz`)) fs.rmSync(path.join(dir, name), { force: true })
   }
 }
 

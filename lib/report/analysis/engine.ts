@@ -158,7 +158,9 @@ function structured(value: object): Value {
   }
   if ('toDouble' in value && typeof value.toDouble === 'function')
     return Number(Reflect.apply(value.toDouble, value, []))
-  return String(value)
+  // dates, intervals and the like say what they are
+  const words: unknown = Reflect.get(value, 'toString')
+  return typeof words === 'function' ? String(Reflect.apply(words, value, [])) : ''
 }
 
 /** A text as SQL writes it. */
