@@ -14,6 +14,8 @@ export interface Io {
   progress?(line: string): void
   /** Asks the person at the terminal for a line; absent where there is no terminal to ask at. */
   ask?(question: string): Promise<string>
+  /** The same for a secret, which is not shown while it is typed. */
+  askSecret?(question: string): Promise<string>
   /** The exit code the process will end with: 0 ok, 1 the answer is bad news, 2 usage or configuration error. */
   exitCode: number
 }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import { packageRoot } from '../lib/package-root'
 import { registerAudit } from './commands/audit'
+import { registerCerts } from './commands/certs'
 import { registerCheckConfig } from './commands/check-config'
 import { registerDemo } from './commands/demo'
 import { registerInit } from './commands/init'
@@ -26,6 +27,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerQueue,
   registerAudit,
   registerScan,
+  registerCerts,
   registerNdr,
   registerDemo,
 ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import readline from 'node:readline/promises'
+import { Writable } from 'node:stream'
 import type { Io } from './io'
 import { run } from './program'
 
@@ -10,6 +11,23 @@ async function ask(question: string): Promise<string> {
     return await terminal.question(question)
   } finally {
     terminal.close()
+  }
+}
+
+/** The terminal echoes by way of its output; one that swallows everything shows nothing. */
+async function askSecret(question: string): Promise<string> {
+  const nowhere = new Writable({
+    write(_chunk, _encoding, done) {
+      done()
+    },
+  })
+  process.stderr.write(question)
+  const terminal = readline.createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  try {
+    return await terminal.question('')
+  } finally {
+    terminal.close()
+    process.stderr.write('\n')
   }
 }
 
@@ -24,7 +42,7 @@ const io: Io = {
     return Buffer.concat(chunks)
   },
   ...(process.stderr.isTTY ? { progress: (line) => void process.stderr.write(`\r\x1b[K${line}`) } : {}),
-  ...(process.stdin.isTTY && process.stderr.isTTY ? { ask } : {}),
+  ...(process.stdin.isTTY && process.stderr.isTTY ? { ask, askSecret } : {}),
   exitCode: 0,
 }
 

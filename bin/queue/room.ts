@@ -7,9 +7,9 @@ import type { Settings } from '../../lib/config/settings'
 import { ControlFailure, gatewayState, runDirectory, type GatewayState, type Operator } from '../../lib/control'
 import type { QueueSources } from '../../lib/queue/mails'
 import { queueDirectory } from '../../lib/report'
-import { openStore } from '../../lib/store'
 import { recipientRecords, type RecipientRecords } from '../../lib/store/recipients'
 import type { CommonOptions } from '../io'
+import { openStoreInTime } from '../open-store'
 import { readyInstance } from '../ready'
 
 /** An open room; `close` it. */
@@ -29,9 +29,6 @@ export interface QueueRoom {
 }
 
 export type Entered = { ok: true; room: QueueRoom } | { ok: false; problems: string[] }
-
-/** How long a store may take to open, in milliseconds: a Redis server that is away must not hold up the list. */
-const STORE_PATIENCE = 5_000
 
 /** Find the instance, ask its gateway, open its store. */
 export async function enterQueue(options: CommonOptions, clock: Clock): Promise<Entered> {
@@ -74,22 +71,11 @@ async function openRecords({ store: settings }: Settings, clock: Clock): Promise
   const none = (problem: string | null): OpenedRecords => ({ records: null, problem, close: () => Promise.resolve() })
   // the command makes no store of its own
   if (settings.engine === 'lmdb' && !existsSync(path.join(settings.path, 'data.mdb'))) return none(null)
-  const opening = openStore(settings, clock)
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`it did not answer within ${STORE_PATIENCE / 1000} s`))
-    }, STORE_PATIENCE)
-  })
   try {
-    const store = await Promise.race([opening, late])
+    const store = await openStoreInTime(settings, clock)
     return { records: recipientRecords(store), problem: null, close: () => store.close() }
   } catch (error) {
-    // should it open after all, nobody needs it any more
-    opening.then((store) => store.close()).catch(() => undefined)
     return none(error instanceof Error ? error.message : String(error))
-  } finally {
-    clearTimeout(timer)
   }
 }
 

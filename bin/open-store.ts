@@ -1,0 +1,28 @@
+/** The store as commands open it: they do not wait for a server that is away. */
+import type { Clock } from '../lib/clock'
+import type { Settings } from '../lib/config/settings'
+import { openStore } from '../lib/store'
+import type { Store } from '../lib/store/types'
+
+/** How long it may take, in milliseconds. */
+const PATIENCE = 5_000
+
+/** @throws Error saying why it cannot be opened (rejects) */
+export async function openStoreInTime(settings: Settings['store'], clock: Clock): Promise<Store> {
+  const opening = openStore(settings, clock)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`it did not answer within ${PATIENCE / 1000} s`))
+    }, PATIENCE)
+  })
+  try {
+    return await Promise.race([opening, late])
+  } catch (error) {
+    // should it open after all, nobody needs it any more
+    opening.then((store) => store.close()).catch(() => undefined)
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
