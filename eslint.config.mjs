@@ -12,6 +12,19 @@ export default tseslint.config(
     },
   },
   {
+    files: ['lib/**/*.ts', 'plugins/**/*.ts', 'bin/**/*.ts'],
+    ignores: ['lib/message/utf16.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.property.name='toString'][arguments.0.value=/^(?:utf-?16le|ucs-?2)$/]",
+          message: 'Use utf16Text: Node 24 writes beyond its memory when the number of bytes is odd.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',

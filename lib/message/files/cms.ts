@@ -1,5 +1,6 @@
 /** CMS (RFC 5652): what is only signed is unwrapped and read; what is encrypted is said to be so. */
 import { inflateSync } from 'node:zlib'
+import { utf16Text } from '../utf16'
 import { octets, parseBer, type BerElement } from './ber'
 import { emptyReading, type FileReading, type OpenFile, type ReadBudget } from './types'
 
@@ -93,11 +94,7 @@ function encapsulated(info: BerElement | undefined): Buffer | null {
 function stringsIn(element: BerElement): string[] {
   if (STRING_TAGS.has(element.tag)) return [element.bytes.toString('utf8')]
   if (element.tag === BMP_STRING) {
-    return [
-      Buffer.from(element.bytes.subarray(0, element.bytes.length & ~1))
-        .swap16()
-        .toString('utf16le'),
-    ]
+    return [utf16Text(Buffer.from(element.bytes.subarray(0, element.bytes.length & ~1)).swap16())]
   }
   return element.children.flatMap(stringsIn)
 }

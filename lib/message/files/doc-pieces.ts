@@ -1,4 +1,5 @@
 /** The piece table (MS-DOC section 2.9.38): where in the file each stretch of the text stands, and in which form. */
+import { utf16Text } from '../utf16'
 import { decodeCodePage } from './ole-codepage'
 
 export interface Piece {
@@ -40,7 +41,7 @@ export function readPieces(clx: Buffer, main: Buffer): Piece[] {
     spent += length * width
     if (length < 0 || offset + length * width > main.length || spent > main.length) throw new RangeError('piece')
     const bytes = main.subarray(offset, offset + length * width)
-    const text = width === 1 ? decodeCodePage(bytes, 1252) : bytes.toString('utf16le')
+    const text = width === 1 ? decodeCodePage(bytes, 1252) : utf16Text(bytes)
     pieces.push({ text, offset, width, modified: clx.readUInt16LE(descriptor + 6) !== 0 })
   }
   return pieces

@@ -1,4 +1,5 @@
 /** Outlook messages (MS-OXMSG): properties in streams, recipients and attachments in storages. */
+import { utf16Text } from '../utf16'
 import { printable, storageNamed, streamNamed, type CompoundStorage } from './ole-cfb'
 import { decodeCodePage } from './ole-codepage'
 import { addProblem, addText, attempt, type LegacyContext } from './ole-context'
@@ -149,7 +150,7 @@ function fixedSize(type: number): boolean {
 function valueOf(bytes: Buffer, type: number, page: number): MapiProperty['value'] | null {
   switch (type) {
     case PTYP_STRING:
-      return { kind: 'text', text: bytes.toString('utf16le').replace(/\0+$/, '') }
+      return { kind: 'text', text: utf16Text(bytes).replace(/\0+$/, '') }
     case PTYP_STRING8:
       return { kind: 'text', text: decodeCodePage(bytes, page).replace(/\0+$/, '') }
     case PTYP_BINARY:
@@ -174,7 +175,7 @@ function readNames(storage: CompoundStorage | undefined): Map<number, string> {
     const place = entries.readUInt32LE(at)
     const length = strings.readUInt32LE(place)
     if (place + 4 + length > strings.length) throw new RangeError('name')
-    names.set(0x8000 + entries.readUInt16LE(at + 6), strings.toString('utf16le', place + 4, place + 4 + length))
+    names.set(0x8000 + entries.readUInt16LE(at + 6), utf16Text(strings, place + 4, place + 4 + length))
   }
   return names
 }

@@ -2,6 +2,7 @@
  * Compound files (MS-CFB), read strictly: every sector belongs to one chain and is read once, so that a hostile file can
  * neither loop nor grow. What Office itself would not write is named as a problem.
  */
+import { utf16Text } from '../utf16'
 
 export interface CompoundStream {
   kind: 'stream'
@@ -211,7 +212,7 @@ function readEntries(directory: Buffer, major: number, problems: Set<string>): R
     // version 3: the upper half of the size is to be ignored (section 2.6.1)
     const upper = major === 4 ? directory.readUInt32LE(at + 124) : 0
     entries.push({
-      name: directory.toString('utf16le', at, at + Math.min(64, Math.max(2, nameBytes)) - 2),
+      name: utf16Text(directory, at, at + Math.min(64, Math.max(2, nameBytes)) - 2),
       type,
       left: directory.readUInt32LE(at + 68),
       right: directory.readUInt32LE(at + 72),

@@ -1,4 +1,5 @@
 /** Document properties in a property set stream (MS-OLEPS): title, author, keywords, and the ones users and labels add. */
+import { utf16Text } from '../utf16'
 import { decodeCodePage } from './ole-codepage'
 import { addProblem, addText, attempt, type LegacyContext } from './ole-context'
 import { addPicture } from './ole-pictures'
@@ -204,7 +205,7 @@ function readScalar(
       const size = set.readUInt32LE(at)
       if (at + 4 + size > set.length) throw new RangeError('blob')
       if (type === 0x47) addPicture(context, where, set.subarray(at + 4, at + 4 + size))
-      else values.push(set.toString('utf16le', at + 4, at + 4 + size).replace(/[\0-\x1f]+/g, ' '))
+      else values.push(utf16Text(set, at + 4, at + 4 + size).replace(/[\0-\x1f]+/g, ' '))
       return padded(4 + size)
     }
     default:

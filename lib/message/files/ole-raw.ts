@@ -1,4 +1,5 @@
 /** Whatever text stands in bytes, wherever it stands: proves presence when a structure cannot be trusted, never absence. */
+import { utf16Text } from '../utf16'
 
 const EIGHT_BIT = /[\t\n\v\f\r\x07\x1e\x1f\x20-\x7e\x80-\xff]{4,}/g
 /** Letters, digits, dashes and blanks of European text in UTF-16. */
@@ -19,8 +20,8 @@ export function rawText(bytes: Buffer): string {
   }
   collect(bytes.toString('latin1'), EIGHT_BIT)
   if (bytes.includes(0)) {
-    collect(bytes.toString('utf16le'), SIXTEEN_BIT)
-    collect(bytes.toString('utf16le', 1), SIXTEEN_BIT)
+    collect(utf16Text(bytes), SIXTEEN_BIT)
+    collect(utf16Text(bytes, 1), SIXTEEN_BIT)
   }
   return runs.join(GAP)
 }

@@ -1,4 +1,5 @@
 /** Macros (MS-OVBA): the source text of every module, decompressed. */
+import { utf16Text } from '../utf16'
 import { decodeCodePage } from './ole-codepage'
 import { entryNamed, printable, streamNamed, type CompoundStorage } from './ole-cfb'
 import { addProblem, addText, attempt, type LegacyContext } from './ole-context'
@@ -55,7 +56,7 @@ function readDirectory(dir: Buffer): { modules: { stream: string; offset: number
     if (id === 0x0003) codePage = data.readUInt16LE(0)
     else if (id === 0x0019) modules.push((current = { stream: '', offset: 0 }))
     else if (current !== null && id === 0x001a) current.stream = decodeCodePage(data, codePage)
-    else if (current !== null && id === 0x0032) current.stream = data.toString('utf16le')
+    else if (current !== null && id === 0x0032) current.stream = utf16Text(data)
     else if (current !== null && id === 0x0031) current.offset = data.readUInt32LE(0)
   }
   return { modules, codePage }

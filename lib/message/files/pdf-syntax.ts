@@ -1,4 +1,5 @@
 /** The syntax of PDF objects (ISO 32000-1 section 7.3), over the file as one character per byte. */
+import { utf16Text } from '../utf16'
 
 export type PdfValue =
   null | boolean | number | PdfName | PdfString | PdfReference | readonly PdfValue[] | ReadonlyMap<string, PdfValue>
@@ -184,12 +185,9 @@ export function isArray(value: PdfValue | undefined): value is readonly PdfValue
 export function textOf({ string }: PdfString): string {
   if (string.startsWith('\xfe\xff')) {
     const bytes = Buffer.from(string.slice(2), 'latin1')
-    return bytes
-      .subarray(0, bytes.length & ~1)
-      .swap16()
-      .toString('utf16le')
+    return utf16Text(bytes.subarray(0, bytes.length & ~1).swap16())
   }
-  if (string.startsWith('\xff\xfe')) return Buffer.from(string.slice(2), 'latin1').toString('utf16le')
+  if (string.startsWith('\xff\xfe')) return utf16Text(Buffer.from(string.slice(2), 'latin1'))
   if (string.startsWith('\xef\xbb\xbf')) return Buffer.from(string.slice(3), 'latin1').toString('utf8')
   return string.replaceAll('\0', '')
 }

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { PDFiumModule } from '@hyzyla/pdfium'
+import { utf16Text } from '../utf16'
 import { wasm, type WasmImports, type WasmInstance, type WasmMemory, type WasmModule, type WasmTable } from './wasm'
 
 /** What one page is made of. */
@@ -195,7 +196,7 @@ function readText(pdfium: Engine, page: number): Pick<PageFacts, 'text' | 'chara
   const written = pdfium.FPDFText_GetText(text, 0, characters, buffer)
   // the closing NUL is counted
   const units = Math.max(0, Math.min(written, characters + 1) - 1)
-  const read = Buffer.from(pdfium.memory.buffer, buffer, 2 * units).toString('utf16le')
+  const read = utf16Text(Buffer.from(pdfium.memory.buffer, buffer, 2 * units))
   let unmapped = 0
   for (let n = 0; n < characters; n++) if (pdfium.FPDFText_HasUnicodeMapError(text, n) === 1) unmapped++
   pdfium.free(buffer)

@@ -1,5 +1,6 @@
 /** PowerPoint 97-2003 (MS-PPT): every text of slides, notes, masters and comments, and the files inside. */
 import { inflateSync } from 'node:zlib'
+import { utf16Text } from '../utf16'
 import { streamNamed, type CompoundStorage } from './ole-cfb'
 import { addEmbedded, addProblem, addText, attempt, type LegacyContext } from './ole-context'
 import { readDrawingRecord } from './ole-pictures'
@@ -69,7 +70,7 @@ function textOf(type: number, data: Buffer): string | null {
   switch (type) {
     case TEXT_CHARS:
     case STRING:
-      return lines(data.toString('utf16le'))
+      return lines(utf16Text(data))
     case TEXT_BYTES: // the lower halves of UTF-16 (section 2.9.43)
       return lines(data.toString('latin1'))
     default:

@@ -1,4 +1,5 @@
 /** TNEF, the `winmail.dat` of Exchange and Outlook (MS-OXTNEF): attributes one after the other, each with a checksum. */
+import { utf16Text } from '../utf16'
 import { decodeCodePage } from './ole-codepage'
 import { addEmbedded, addProblem, addRaw, addText, type LegacyContext } from './ole-context'
 import {
@@ -195,7 +196,7 @@ function readProperties(data: Buffer, start: number, page: number): { properties
     if (id >= 0x8000) {
       take(16)
       const isString = u32() === 1
-      if (isString) name = take(u32()).toString('utf16le').replace(/\0+$/, '')
+      if (isString) name = utf16Text(take(u32())).replace(/\0+$/, '')
       else take(4)
     }
     const isVariable = [PTYP_STRING8, PTYP_STRING, PTYP_OBJECT, PTYP_BINARY].includes(type)
@@ -210,7 +211,7 @@ function readProperties(data: Buffer, start: number, page: number): { properties
 }
 
 function variableValue(bytes: Buffer, type: number, page: number): MapiProperty['value'] {
-  if (type === PTYP_STRING) return { kind: 'text', text: bytes.toString('utf16le').replace(/\0+$/, '') }
+  if (type === PTYP_STRING) return { kind: 'text', text: utf16Text(bytes).replace(/\0+$/, '') }
   if (type === PTYP_STRING8) return { kind: 'text', text: decodeCodePage(bytes, page).replace(/\0+$/, '') }
   return { kind: 'bytes', bytes }
 }

@@ -1,4 +1,5 @@
 /** Texts of a workbook: XLUnicodeString and the shared string table (MS-XLS sections 2.5.293, 2.5.294, 2.4.265). */
+import { utf16Text } from '../utf16'
 import type { XlsRecord } from './xls-records'
 
 const WIDE = 0x01
@@ -52,7 +53,8 @@ class Continued {
       const step = Math.min(left, Math.floor((this.#current().length - this.#at) / width))
       if (step === 0) throw new RangeError('half a character')
       const end = this.#at + step * width
-      pieces.push(this.#current().toString(wide ? 'utf16le' : 'latin1', this.#at, end))
+      const bytes = this.#current()
+      pieces.push(wide ? utf16Text(bytes, this.#at, end) : bytes.toString('latin1', this.#at, end))
       this.#at = end
       left -= step
     }

@@ -1,5 +1,6 @@
 /** Bytes of an XML file to text, in pieces: the whole of a large sheet never stands in memory as one string. */
 import { isUtf8 } from 'node:buffer'
+import { utf16Text } from '../utf16'
 
 /** Bytes that become one string. */
 const WINDOW = 64 * 1024
@@ -56,5 +57,5 @@ function* utf8Pieces(bytes: Buffer): Generator<string> {
 }
 
 function* utf16Pieces(bytes: Buffer): Generator<string> {
-  for (let at = 0; at < bytes.length; at += WINDOW) yield bytes.toString('utf16le', at, at + WINDOW)
+  for (let at = 0; at < bytes.length; at += WINDOW) yield utf16Text(bytes, at, at + WINDOW)
 }
