@@ -66,6 +66,7 @@ const CARD_FIRST = '23456'
 
 /** @returns where the first number of a payment card with a correct check digit begins, or null */
 export function findCard(text: string): number | null {
+  if (!mayHoldCard(text)) return null
   CARD_RUN.lastIndex = 0
   for (let run = CARD_RUN.exec(text); run !== null; run = CARD_RUN.exec(text)) {
     const end = run.index + run[0].length
@@ -76,6 +77,25 @@ export function findCard(text: string): number | null {
     }
   }
   return null
+}
+
+/** Shortest number of a card without the digit it begins with; of two neighbours in it at least one is a digit. */
+const CARD_STEP = 13
+
+/** Most texts have no run of digits that is long enough: asked at so many places only that none can be missed. */
+function mayHoldCard(text: string): boolean {
+  const isDigit = (at: number) => {
+    const code = text.charCodeAt(at)
+    return code >= 0x30 && code <= 0x39
+  }
+  for (let at = 0; at < text.length; at += CARD_STEP) {
+    if (!isDigit(at) && !isDigit(at + 1)) continue
+    let from = at
+    while (isDigit(from - 1) || isDigit(from - 2)) from--
+    let digits = 0
+    for (let n = from; isDigit(n) || isDigit(n + 1); n++) if (isDigit(n) && ++digits > CARD_STEP) return true
+  }
+  return false
 }
 
 /** A card that begins here, and ends where a group ends. */

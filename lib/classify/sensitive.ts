@@ -26,20 +26,24 @@ const DETAILS: Readonly<Record<SensitiveKind, string>> = {
 const PRIVATE_KEY =
   /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----|PuTTY-User-Key-File-\d:|AGE-SECRET-KEY-1/
 
-const finder = wordFinder({
+const wordsOf = wordFinder({
   classification: lists.CLASSIFICATION,
   alone: lists.CLASSIFICATION_ALONE,
   condition: lists.CONDITIONS,
   topic: lists.TOPICS,
-  mark: lists.PERSON_MARKS,
   password: lists.PASSWORD,
   passport: lists.PASSPORT,
 })
+const marksOf = wordFinder({ mark: lists.PERSON_MARKS })
 const NAME = new RegExp(`(?<!\\p{L})(?:${lists.FIRST_NAMES.join('|')})(?: \\p{Lu}[\\p{Ll}.]*){1,3}(?!\\p{L})`, 'u')
 const ENDS_SENTENCE = /[.!?\n]/
 
 /** Most characters between a word of article 9 and what shows that it is about somebody. */
 const NEAR = 80
+/** Longer than any mark of a person and what has to be seen around it. */
+const MARK_ROOM = 40
+/** Words of article 9 around which marks are looked for one by one; a text with more of them is searched as a whole. */
+const FEW = 500
 /** Longest line on which a word can stand alone, to each side. */
 const ALONE_REACH = 24
 
@@ -54,20 +58,28 @@ export function findSensitive(
   running = true,
   kinds: readonly SensitiveKind[] = SENSITIVE_KINDS,
 ): SensitiveHit[] {
-  const words = finder(text)
+  if (kinds.length === 0) return []
+  // keys and bank numbers need no words
+  let words: ReturnType<typeof wordsOf> | null = null
+  const known = () => (words ??= wordsOf(text))
   const find: Readonly<Record<SensitiveKind, () => number | null>> = {
-    'private-key': () => placeOf(PRIVATE_KEY.exec(text)),
-    password: () => firstOf(words.password, (word) => isSecret(text, word)),
+    'private-key': () => findPrivateKey(text),
+    password: () => firstOf(known().password, (word) => isSecret(text, word)),
     iban: () => findIban(text),
     card: () => findCard(text),
-    passport: () => firstOf(words.passport, (word) => isPassport(text, word)),
+    passport: () => firstOf(known().passport, (word) => isPassport(text, word)),
     classification: () =>
-      least(firstOf(words.classification), running ? firstOf(words.alone, (word) => standsAlone(text, word)) : null),
-    article9: () =>
       least(
-        firstOf(words.condition, (word) => hasMark(word, words.mark) || hasName(text, word)),
-        firstOf(words.topic, (word) => hasMark(word, words.mark)),
+        firstOf(known().classification),
+        running ? firstOf(known().alone, (word) => standsAlone(text, word)) : null,
       ),
+    article9: () => {
+      const hasMark = markFinder(text)
+      return least(
+        firstOf(known().condition, (word) => hasMark(word) || hasName(text, word)),
+        firstOf(known().topic, hasMark),
+      )
+    },
   }
   return kinds
     .flatMap((kind) => {
@@ -77,8 +89,12 @@ export function findSensitive(
     .sort((a, b) => a.start - b.start)
 }
 
-function placeOf(match: RegExpExecArray | null): number | null {
-  return match === null ? null : match.index
+/** What every private key of the pattern has, so that most texts are not searched for all of them. */
+const KEY_WORDS = ['PRIVATE KEY', 'PuTTY-User-Key-File-', 'AGE-SECRET-KEY-1']
+
+function findPrivateKey(text: string): number | null {
+  if (!KEY_WORDS.some((words) => text.includes(words))) return null
+  return PRIVATE_KEY.exec(text)?.index ?? null
 }
 
 function firstOf(words: readonly Word[], holds: (word: Word) => boolean = () => true): number | null {
@@ -113,17 +129,32 @@ function standsAlone(text: string, { start, end }: Word): boolean {
   return left.length < ALONE_REACH && right.length < ALONE_REACH && DECORATION.test(left) && DECORATION.test(right)
 }
 
-/** Marks are in order of place. */
-function hasMark({ start, end }: Word, marks: readonly Word[]): boolean {
+/** Does a mark of a person stand near a word? They are looked for only there, as words of article 9 are rare. */
+function markFinder(text: string): (word: Word) => boolean {
+  let asked = 0
+  let all: readonly Word[] | null = null
+  return ({ start, end }) => {
+    if (++asked > FEW) {
+      all ??= marksOf(text).mark
+      return isNear(all, start - NEAR, end + NEAR)
+    }
+    const from = Math.max(0, start - NEAR - MARK_ROOM)
+    const { mark } = marksOf(text.slice(from, end + NEAR + MARK_ROOM))
+    return isNear(mark, start - NEAR - from, end + NEAR - from)
+  }
+}
+
+/** @param marks in order of place */
+function isNear(marks: readonly Word[], from: number, to: number): boolean {
   let low = 0
   let high = marks.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((marks[middle]?.end ?? 0) < start - NEAR) low = middle + 1
+    if ((marks[middle]?.end ?? 0) < from) low = middle + 1
     else high = middle
   }
   const mark = marks[low]
-  return mark !== undefined && mark.start <= end + NEAR
+  return mark !== undefined && mark.start <= to
 }
 
 /** A first name with a surname, in the same sentence. */
