@@ -81,21 +81,38 @@ export function findCard(text: string): number | null {
 
 /** Shortest number of a card without the digit it begins with; of two neighbours in it at least one is a digit. */
 const CARD_STEP = 13
+const CHUNK = 1 << 14
+/** More than the shortest number of a card takes, with all that may stand in it. */
+const OVERLAP = 64
+const bytes = Buffer.alloc(CHUNK)
 
-/** Most texts have no run of digits that is long enough: asked at so many places only that none can be missed. */
+/** Most texts have no run of digits that is long enough. What is beyond Latin-1 may look like a digit here. */
 function mayHoldCard(text: string): boolean {
-  const isDigit = (at: number) => {
-    const code = text.charCodeAt(at)
-    return code >= 0x30 && code <= 0x39
+  for (let base = 0; base < text.length; base += CHUNK - OVERLAP) {
+    // a copy in an array is read several times as fast as the string itself
+    const length = bytes.write(text.slice(base, base + CHUNK), 0, CHUNK, 'latin1')
+    if (holdsLongRun(length)) return true
   }
-  for (let at = 0; at < text.length; at += CARD_STEP) {
+  return false
+}
+
+/** Asked at so many places only that no run can be missed. */
+function holdsLongRun(length: number): boolean {
+  for (let at = 0; at < length; at += CARD_STEP) {
     if (!isDigit(at) && !isDigit(at + 1)) continue
     let from = at
     while (isDigit(from - 1) || isDigit(from - 2)) from--
     let digits = 0
-    for (let n = from; isDigit(n) || isDigit(n + 1); n++) if (isDigit(n) && ++digits > CARD_STEP) return true
+    for (let n = from; n < length && (isDigit(n) || isDigit(n + 1)); n++) {
+      if (isDigit(n) && ++digits > CARD_STEP) return true
+    }
   }
   return false
+}
+
+function isDigit(at: number): boolean {
+  const byte = bytes[at] ?? 0
+  return byte >= 0x30 && byte <= 0x39
 }
 
 /** A card that begins here, and ends where a group ends. */

@@ -9,6 +9,7 @@ import { fieldsNamed, type HeaderBlock } from '../message/header'
 import type { Message, Part, TextPiece } from '../message/message'
 import { fold, subjectTags } from '../message/subject'
 import type { Marker } from '../gate/types'
+import { isNarrow } from './cpr-spots'
 import { tableText } from './table-text'
 import { classOfWords } from './classification-words'
 import { readMarkerHeaders, sameText } from './marker-headers'
@@ -99,8 +100,8 @@ function inText(piece: TextPiece): Marker[] {
   // attributes are read as `name=value`, which is no line of anybody's text
   if (piece.where.endsWith('(attribute)') || !/[:=]/.test(piece.text)) return []
   const found: Marker[] = []
-  for (const line of piece.text.split('\n')) {
-    const value = line.length > 200 ? undefined : LABEL_LINE.exec(line.normalize('NFKC'))?.[1]
+  for (const line of assignments(piece.text)) {
+    const value = LABEL_LINE.exec(line.normalize('NFKC'))?.[1]
     if (value === undefined) continue
     const verdict = classOfWords(value)
     // a public line in some text is no mark of the sender's own: that one is looked for in the head of the bodies
@@ -109,6 +110,44 @@ function inText(piece: TextPiece): Marker[] {
     if (found.length === LINES_PER_TEXT) break
   }
   return found
+}
+
+/** Longest line that is a label. */
+const LINE_LENGTH = 200
+/** A colon or an equals sign, or what NFKC makes one of. Characters of Latin-1 stay what they are. */
+const ASSIGNS = /[:=]|[^\0-\xff]/g
+
+/** The lines in which something may stand before a colon or an equals sign: all others are not even cut out. */
+function* assignments(text: string): Generator<string> {
+  const next = isNarrow(text) ? nextOf(text, [':', '=']) : nextMatch(text, ASSIGNS)
+  for (let at = next(0); at !== -1;) {
+    const start = text.lastIndexOf('\n', at) + 1
+    const lf = text.indexOf('\n', at)
+    const end = lf === -1 ? text.length : lf
+    if (end - start <= LINE_LENGTH) yield text.slice(start, end)
+    at = next(end)
+  }
+}
+
+/** A search for the next of some characters, asked from places that only grow. @returns -1 when there is none */
+function nextOf(text: string, characters: readonly string[]): (from: number) => number {
+  const places = characters.map((character) => text.indexOf(character))
+  return (from) => {
+    let first = -1
+    for (const [n, character] of characters.entries()) {
+      let place = places[n] ?? -1
+      if (place !== -1 && place < from) place = places[n] = text.indexOf(character, from)
+      if (place !== -1 && (first === -1 || place < first)) first = place
+    }
+    return first
+  }
+}
+
+function nextMatch(text: string, pattern: RegExp): (from: number) => number {
+  return (from) => {
+    pattern.lastIndex = from
+    return pattern.exec(text)?.index ?? -1
+  }
 }
 
 /** A configured line at the head of every alternative of the body, visible and not quoted. */

@@ -31,8 +31,10 @@ export function decodeCharset(bytes: Buffer, label: string | undefined): Decoded
   // content decides: NULs in every second place are UTF-16, whatever the label says
   if (wide !== null) return withProblem(iconv.decode(bytes, wide), `the text is ${wide}, which its label does not say`)
   if (looksEbcdic(bytes)) return withProblem(iconv.decode(bytes, 'windows-1252'), 'the text may be EBCDIC')
-  if (charset === '' || /^(?:us-ascii|ascii|unknown-8bit|binary)$/.test(charset))
-    return checked(decodeUnlabelled(bytes))
+  const unlabelled = charset === '' || /^(?:us-ascii|ascii|unknown-8bit|binary)$/.test(charset)
+  const narrow = unlabelled || /^utf-?8$/.test(charset) ? decodeNarrow(bytes) : null
+  if (narrow !== null) return { text: narrow }
+  if (unlabelled) return checked(decodeUnlabelled(bytes))
   if (/^(?:x-)?(?:unicode-1-1-)?utf-?7(?:-imap)?$/.test(charset)) {
     return { ...checked(iconv.decode(bytes, 'utf-7')), alternative: bytes.toString('latin1') }
   }
@@ -42,6 +44,54 @@ export function decodeCharset(bytes: Buffer, label: string | undefined): Decoded
   if (ASCII_SUPERSET.test(charset)) return checked(decodeByLabel(bytes, charset))
   if (DOS.test(charset)) return checked(iconv.decode(bytes, charset))
   return withProblem(bytes.toString('latin1'), 'the charset is not known')
+}
+
+/** What the quick way through UTF-8 does with a byte: a letter as it is, the first of two bytes, or not the quick way. */
+const STEPS = Uint8Array.from({ length: 0x100 }, (_, byte) => {
+  if (byte === 0xc2 || byte === 0xc3) return 1
+  const isText = (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d
+  return isText ? 0 : 2
+})
+/** Text of Danish has its first letter beyond ASCII long before this. */
+const WORTH = 64 * 1024
+
+/**
+ * UTF-8 of nothing but Latin-1, without control characters: decoded by hand, twice as fast as by Node and in half of the
+ * memory. Text with other characters (dashes and quotes of typography) shows that soon, and costs little more.
+ *
+ * @returns null when it is not of that kind, or too short to be worth it
+ */
+function decodeNarrow(bytes: Buffer): string | null {
+  if (bytes.length < WORTH) return null
+  const narrow = Buffer.allocUnsafeSlow(bytes.length)
+  let to = 0
+  for (let at = 0; at < bytes.length;) {
+    // four letters at a time, as long as they are of one byte; behind the end there is none
+    for (; at + 4 <= bytes.length; at += 4) {
+      const [a, b, c, d] = [
+        bytes[at] as number,
+        bytes[at + 1] as number,
+        bytes[at + 2] as number,
+        bytes[at + 3] as number,
+      ]
+      if (((STEPS[a] as number) | (STEPS[b] as number) | (STEPS[c] as number) | (STEPS[d] as number)) !== 0) break
+      narrow[to] = a
+      narrow[to + 1] = b
+      narrow[to + 2] = c
+      narrow[to + 3] = d
+      to += 4
+    }
+    if (at === bytes.length) break
+    const byte = bytes[at++] as number
+    const step = STEPS[byte] as number
+    if (step === 0) narrow[to++] = byte
+    else {
+      const next = bytes[at++] ?? 0
+      if (step === 2 || (next & 0xc0) !== 0x80) return null
+      narrow[to++] = ((byte & 3) << 6) | (next & 0x3f)
+    }
+  }
+  return narrow.toString('latin1', 0, to)
 }
 
 /** Without a label: UTF-8 when it is valid UTF-8 (RFC 6532), else Windows-1252. */

@@ -60,7 +60,7 @@ export function unixLines(text: string): string {
 export function encodedBlock(text: string): string | null {
   if (text.includes('begin') && /^begin(?:-base64)? [0-7]{3,4} \S/m.test(text))
     return 'a uuencoded file stands in the text'
-  if (/^=ybegin .*\bname=/m.test(text)) return 'a yEnc file stands in the text'
+  if (text.includes('=ybegin ') && /^=ybegin .*\bname=/m.test(text)) return 'a yEnc file stands in the text'
   if (text.includes('(This file must be converted with BinHex')) return 'a BinHex file stands in the text'
   if (!hasLongRun(text)) return null
   if (/(?:^[ >]{0,8}[A-Za-z0-9+/]{60,}={0,2}[ \t]{0,4}\n){3}/m.test(text)) return 'an encoded block stands in the text'

@@ -73,15 +73,31 @@ function decodePlainBase64(encoded: Buffer): Buffer | null {
   const text = end
   while (end > 0 && text - end < 2 && encoded[end - 1] === PAD) end--
   const first = encoded.indexOf(LF)
-  const crlf = first > 0 && encoded[first - 1] === CR
-  let digits = end
-  for (let at = first; at !== -1 && at < end; at += first + 1) {
-    if (encoded[at] !== LF || (encoded[at - 1] === CR) !== crlf) return null
-    digits -= crlf ? 2 : 1
+  // one line is one block
+  const line = first === -1 ? end : first + 1
+  const lineEnd = first > 0 && encoded[first - 1] === CR ? 2 : 1
+  for (let at = first; at !== -1 && at < end; at += line) {
+    if (encoded[at] !== LF || (encoded[at - 1] === CR) !== (lineEnd === 2)) return null
   }
-  const bytes = Buffer.from(encoded.toString('latin1', 0, end), 'base64')
-  return digits % 4 !== 1 && bytes.length === Math.floor((digits * 3) / 4) ? bytes : null
+  /** Digits before a place that is no line end. */
+  const digitsBefore = (at: number) => at - lineEnd * (first === -1 ? 0 : Math.floor((at - 1 - first) / line) + 1)
+  const digits = digitsBefore(end)
+  if (digits % 4 === 1) return null
+  const bytes = Buffer.allocUnsafeSlow(Math.floor((digits * 3) / 4))
+  // four lines are whole groups of digits, however long a line is; short strings stay near the processor
+  const block = 4 * line * Math.max(1, Math.floor(BLOCK / (4 * line)))
+  let written = 0
+  for (let at = 0; at < end; at += block) {
+    const to = Math.min(at + block, end)
+    const size = Math.floor(((digitsBefore(to) - digitsBefore(at)) * 3) / 4)
+    if (bytes.write(encoded.toString('latin1', at, to), written, 'base64') !== size) return null
+    written += size
+  }
+  return written === bytes.length ? bytes : null
 }
+
+/** Bytes that are decoded in one go. */
+const BLOCK = 48 * 1024
 
 const LF = 0x0a
 const CR = 0x0d

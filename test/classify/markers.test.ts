@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { readMarkers } from '../../lib/classify/markers'
+import { readMessage } from '../../lib/message/read'
 import type { RefusalCode } from '../../lib/gate/types'
 import type { Settings } from '../../lib/config/settings'
 import { codes, look, mail, multipart, settingsWith } from '../gate/support'
@@ -260,6 +263,37 @@ describe('classification markers', () => {
         (a, b) =>
           verdict.markers.findIndex((m) => m.value === a.value) - verdict.markers.findIndex((m) => m.value === b.value),
       ),
+    )
+  })
+})
+
+describe('label lines in long texts', () => {
+  it('are the lines that stand alone', () => {
+    const line = fc.oneof(
+      fc.constantFrom(
+        'Klassifikation: Fortrolig',
+        '> Sensitivity = secret',
+        'Classification： Internal',
+        'a: b',
+        '::==',
+      ),
+      fc.constantFrom('ﬁle: x', '', 'tekst', 'klassifikation', `${'x'.repeat(200)}: y`, 'Classification: Public'),
+      fc.string({ maxLength: 20 }).map((text) => text.replace(/[\r\n]/g, '')),
+    )
+    const markersOf = (text: string) =>
+      readMarkers(
+        readMessage(Buffer.from(`Content-Type: text/plain; charset=utf-8\n\n${text}`), purview.content, Date),
+        purview.public,
+      )
+        .markers.filter(({ source, class: kind }) => source === 'body' && kind !== 'public')
+        .map(({ class: kind, value }) => `${kind} ${value}`)
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 15 }), (lines) => {
+        // a text without any of the two signs is never asked
+        const alone = lines.flatMap((one) => markersOf(`=\n\n\n\n${one}`))
+        assert.deepEqual(markersOf(`=\n\n\n\n${lines.join('\n')}`), alone)
+      }),
+      { numRuns: 300 },
     )
   })
 })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { isUtf8 } from 'node:buffer'
 import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
+import iconv from 'iconv-lite'
 import { decodeCharset } from '../../lib/message/charset'
 import { decodeTransfer } from '../../lib/message/transfer'
 import { encodedBlock } from '../../lib/message/text-leaf'
@@ -102,3 +104,76 @@ describe('UTF-16 by its mark', () => {
     })
   }
 })
+
+describe('large content takes quick ways to the same result', () => {
+  const filler = 'Kære alle, mødet er på torsdag. '.repeat(2200)
+  const piece = fc.oneof(
+    fc.string({ maxLength: 6 }),
+    fc.constantFrom('æ', 'ÿ', '\u00a0', '\u0080', '–', '🐟', '\ufeff', '\u0100', '\t', '\r\n', '\f', '\x1b', 'aaa'),
+  )
+  const utf8 = fc.oneof(
+    { weight: 4, arbitrary: fc.array(piece, { maxLength: 8 }).map((pieces) => Buffer.from(pieces.join(''))) },
+    fc.constantFrom(Buffer.of(0xc2), Buffer.of(0xc3, 0x41), Buffer.of(0xa6), Buffer.of(0xe2, 0x80), Buffer.of(0xff)),
+  )
+
+  it('UTF-8, wherever a character falls, valid or not', () => {
+    fc.assert(
+      fc.property(utf8, utf8, fc.nat(5), fc.constantFrom('utf-8', 'UTF8', undefined), (head, tail, odd, label) => {
+        const bytes = Buffer.concat([
+          head,
+          Buffer.from(filler.slice(odd)),
+          tail,
+          Buffer.from(filler.slice(0, odd)),
+          tail,
+        ])
+        const decoded = decodeCharset(bytes, label)
+        const plain = isUtf8(bytes)
+          ? bytes.toString('utf8').replace(/^\ufeff/, '')
+          : label === undefined
+            ? iconv.decode(bytes, 'windows-1252')
+            : new TextDecoder('utf-8').decode(bytes)
+        assert.ok(decoded.text === plain, 'another text')
+        const nul = bytes.includes(0)
+        assert.equal(decoded.problem, nul ? 'NUL characters stand in the text' : undefined)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('many control characters are a problem in large text as in small', () => {
+    const text = filler.replaceAll('e', '\x07')
+    assert.equal(decodeCharset(Buffer.from(text), 'utf-8').problem, 'the content is no text')
+    assert.equal(decodeCharset(Buffer.from(filler), 'utf-8').problem, undefined)
+  })
+
+  it('base64 of several blocks, lines of any length, and padding or junk in any of them', () => {
+    const bytes = Buffer.from(filler)
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 90 }),
+        fc.constantFrom('\n', '\r\n'),
+        fc.nat(2),
+        fc.option(fc.tuple(fc.nat(90_000), fc.constantFrom('=', '*', '\n', ' ', '==', '-'))),
+        (width, lineEnd, cut, spoilt) => {
+          const content = bytes.subarray(cut)
+          let text = (content.toString('base64').match(new RegExp(`.{1,${width}}`, 'g')) ?? []).join(lineEnd)
+          if (spoilt !== null) text = text.slice(0, spoilt[0]) + spoilt[1] + text.slice(spoilt[0])
+          const decoded = decode(text)
+          if (spoilt === null || /\s/.test(spoilt[1])) assert.ok(decoded.bytes.equals(content))
+          else if (spoilt[1] === '*') assert.ok(decoded.bytes.equals(content) && decoded.junk)
+          // padding in the middle ends a run; nothing of what is before is lost, and what follows is decoded by itself
+          else if (spoilt[1] !== '-') {
+            const whole = Math.floor(digitsIn(text.slice(0, spoilt[0])) / 4) * 3
+            assert.ok(decoded.bytes.subarray(0, whole).equals(content.subarray(0, whole)))
+            assert.ok(decoded.bytes.length >= content.length - 3)
+          } else assert.notEqual(decoded.problem, undefined)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+})
+
+function digitsIn(text: string): number {
+  return text.replace(/[^A-Za-z0-9+/]/g, '').length
+}
