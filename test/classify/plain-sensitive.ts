@@ -63,7 +63,9 @@ function isIssued(digits: string): boolean {
 }
 
 function luhn(digits: string): number {
-  const values = Array.from(digits).reverse().map((digit, n) => (n % 2 === 0 ? Number(digit) : Number(digit) * 2))
+  const values = Array.from(digits)
+    .reverse()
+    .map((digit, n) => (n % 2 === 0 ? Number(digit) : Number(digit) * 2))
   return values.map((value) => (value > 9 ? value - 9 : value)).reduce((sum, value) => sum + value, 0) % 10
 }
 
