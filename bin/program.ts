@@ -14,6 +14,7 @@ import { registerProbe } from './commands/probe'
 import { registerQueue } from './commands/queue'
 import { registerReport } from './commands/report'
 import { registerScan } from './commands/scan'
+import { registerTlsrpt } from './commands/tlsrpt'
 import { registerWhy } from './commands/why'
 import type { Io, RegisterCommand } from './io'
 
@@ -29,6 +30,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerScan,
   registerCerts,
   registerNdr,
+  registerTlsrpt,
   registerDemo,
 ]
 

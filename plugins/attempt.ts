@@ -16,6 +16,7 @@ import { forbidsOptOut, requirementsOf } from './requirements'
 import { chooseRoute } from './route'
 import { runHooks } from './hooks'
 import type { Runtime } from './runtime'
+import { countingOf, type Counting } from './tls-sessions'
 
 /** What is known of each recipient of a queue file, by envelope address. */
 export type Progress = Map<string, RecipientRecord>
@@ -107,7 +108,7 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     return
   }
   const attemptsBefore = new Map(pending.map((recipient) => [recipient, recordOf(progress, recipient).attempts]))
-  const { decided, waiting, mtaSts } = await requirementsOf(context, pending, chosen)
+  const { decided, waiting, mtaSts, published } = await requirementsOf(context, pending, chosen)
   // a look-up that the shutdown broke off is nothing to tell anybody about
   if (waiting.length > 0 && runtime.signal.aborted) throw new Error('shutting down')
   const unknown = waiting.map(({ recipient, failure }) => refusedOutcome(recipient, failure))
@@ -118,7 +119,8 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     if (runtime.signal.aborted) throw new Error('shutting down')
     tellPolicy(context, group.requirement, group.recipients, chosen.route, mtaSts)
     for (const recipient of group.recipients) remember(context, recipient, group.requirement, chosen.route)
-    const result = await deliverGroup(context, group.requirement, group.recipients, chosen)
+    const counting = countingOf(context, group, chosen, { mtaSts, published: published.get(group.recipients[0] ?? '') })
+    const result = await deliverGroup(context, group, { ...chosen, counting })
     if (result.superseded) {
       await deliverPending(
         context,
@@ -192,9 +194,8 @@ function refusedOutcome(recipient: string, failure: Failure): RecipientOutcome {
 
 async function deliverGroup(
   context: AttemptContext,
-  requirement: Requirement,
-  recipients: readonly string[],
-  chosen: { route: Route; routes?: AttemptRoutes },
+  { requirement, recipients }: Pick<RecipientGroup, 'requirement' | 'recipients'>,
+  chosen: { route: Route; routes?: AttemptRoutes; counting: Counting },
 ): Promise<DeliveryResult> {
   const { runtime, item, facts } = context
   const noted = new Set<string>()
@@ -218,6 +219,7 @@ async function deliverGroup(
       await note(context, openForNewPolicy(outcome, requirement), [])
     },
     onWait: () => giveSlotBack(item),
+    ...chosen.counting,
     signal: runtime.signal,
   })
   for (const outcome of result.outcomes) {

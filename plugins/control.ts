@@ -4,7 +4,7 @@
  * a second item of a queue file.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { MAX_MAILS, openControl, runDirectory } from '../lib/control'
+import { MAX_MAILS, MAX_REPORTS, openControl, runDirectory } from '../lib/control'
 import type {
   Bounced,
   ControlServer,
@@ -17,6 +17,7 @@ import type {
   ToldProbe,
 } from '../lib/control'
 import { envelopeOf } from '../lib/queue/envelope'
+import type { SendResult } from '../lib/report/tlsrpt'
 import { asciiDomain } from '../lib/util/address'
 import { nameOf, operatorFields } from './ending'
 import type { HarakaModules } from './haraka'
@@ -84,6 +85,27 @@ async function serve(haraka: HarakaModules, runtime: Runtime, request: Request, 
     case 'probed':
       tellProbe(runtime, request.probe, request.operator)
       return
+    case 'tlsrpt':
+      await sendTlsReports(runtime, request, send)
+      return
+  }
+}
+
+async function sendTlsReports(
+  runtime: Runtime,
+  { day, domain }: Extract<Request, { op: 'tlsrpt' }>,
+  send: Send,
+): Promise<void> {
+  let reports: SendResult[]
+  try {
+    reports = await runtime.tlsReports.send(day, domain ?? undefined)
+  } catch (error) {
+    const refused = (error instanceof Error ? error.message : String(error)).slice(0, 1000)
+    await send({ kind: 'tlsrpt', refused, reports: [] })
+    return
+  }
+  for (let from = 0; from < reports.length; from += MAX_REPORTS) {
+    await send({ kind: 'tlsrpt', refused: null, reports: reports.slice(from, from + MAX_REPORTS) })
   }
 }
 

@@ -7,14 +7,24 @@ import type { Resolver } from '../lib/dns/types'
 import type { Failure } from '../lib/failure'
 import { createSts, stsFetchOptions, type Sts, type StsEvent } from '../lib/policy/sts'
 import type { MtaStsState, Route } from '../lib/policy/types'
+import type { SessionCounter } from '../lib/report/tlsrpt'
 import type { Store } from '../lib/store/types'
 import type { StaticRoute } from '../lib/deliver/types'
 import type { HarakaPlugin } from './haraka'
+import { countPolicyFailure } from './tls-sessions'
 
 /** @param refresh does this process keep the cached policies fresh? */
 export function openSts(
   plugin: HarakaPlugin,
-  runtime: { settings(): Settings; resolver(): Resolver; store: Store; clock: Clock; audit: Audit; refresh: boolean },
+  runtime: {
+    settings(): Settings
+    resolver(): Resolver
+    store: Store
+    clock: Clock
+    audit: Audit
+    sessions: SessionCounter
+    refresh: boolean
+  },
 ): Sts {
   const { clock, store, audit, refresh } = runtime
   return createSts({
@@ -28,7 +38,10 @@ export function openSts(
       else if (level === 'warn') plugin.logwarn(line)
       else plugin.logdebug(line)
     },
-    onEvent: (event) => audit.tell(auditEvent(event)),
+    onEvent(event) {
+      audit.tell(auditEvent(event))
+      countPolicyFailure(runtime.sessions, event)
+    },
     refresh,
   })
 }

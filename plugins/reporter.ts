@@ -15,12 +15,13 @@ import type { Refusal } from '../lib/gate/types'
 import type { SecureMailNotes } from '../lib/store/notes'
 import type { RecipientRecord } from '../lib/store/types'
 import { withDeadline } from './guard'
-import { CODE, type HarakaModules, type HMailItem, type Notes } from './haraka'
+import type { HarakaModules, HMailItem } from './haraka'
 import { HOOK_CHAIN_DEADLINE } from './hooks'
 import { recipientsLabel, type MailFacts } from './mail-facts'
 import { readHead, setAside } from './queued-mail'
-import { announceReport, type ReportPass } from './report-pass'
+import { queueOwnMail } from './own-mail'
 import type { Runtime } from './runtime'
+import { undeliveredTlsReport } from './tls-reports'
 
 /** One recipient that a report is about. */
 export interface FailedRecipient {
@@ -112,10 +113,17 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     const report = await composeReport(reportInput(batch, target), {
       templates: runtime.templates(),
     })
-    await queueReport(haraka, target.to, report.message, {
+    const pass = {
+      kind: 'report' as const,
       caseId: mail.facts.caseId,
       requiretls: mail.facts.notes?.requiretls ?? false,
-    })
+    }
+    // other plugins may keep it from getting there for so long that the mail it is about should try again
+    await withDeadline(
+      queueOwnMail(haraka, target.to, report.message, pass),
+      HOOK_CHAIN_DEADLINE,
+      'queueing the report',
+    )
     tell(
       batch,
       target.kind === 'postmaster' ? 'report-undeliverable' : actionOf(kind),
@@ -226,6 +234,11 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
 
   return {
     async notDelivered(facts, item, failed) {
+      if (facts.kind === 'tlsrpt') {
+        // nobody is told of a report to a machine that could not be delivered: the event is its trace
+        runtime.audit.tell(undeliveredTlsReport(facts, failed, runtime.clock.now()))
+        return
+      }
       if (facts.kind !== 'mail') {
         await undeliverableReport(facts, item, failed)
         return
@@ -326,30 +339,4 @@ function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'opt
   if (batch.recipients.some((recipient) => recipient.requirement?.overrideNever === true))
     return { optOutPossible: false, optOutWhyNot: 'map' }
   return { optOutPossible: true }
-}
-
-/**
- * Hand a finished report to Haraka's queue. Resolves when it is written and synced there; rejects when that fails, or
- * when other plugins keep it from getting there for so long that the mail it is about should try again.
- */
-function queueReport(
-  haraka: HarakaModules,
-  to: string,
-  message: Buffer,
-  pass: Omit<ReportPass, 'kind'>,
-): Promise<void> {
-  const notes: Notes = new haraka.Notes({ skip_plugins: [], ...announceReport({ kind: 'report', ...pass }) })
-  const queued = new Promise<void>((resolve, reject) => {
-    haraka.outbound.send_email(
-      '<>',
-      `<${to}>`,
-      message.toString('utf8'),
-      (code, text) => {
-        if (code === CODE.ok) resolve()
-        else reject(new Error(`the report could not be queued: ${String(text)}`))
-      },
-      { notes },
-    )
-  })
-  return withDeadline(queued, HOOK_CHAIN_DEADLINE, 'queueing the report')
 }

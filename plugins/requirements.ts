@@ -3,9 +3,9 @@ import { MONITOR_PATIENCE } from '../lib/deliver/monitor'
 import type { StaticRoute } from '../lib/deliver/types'
 import type { Failure } from '../lib/failure'
 import { decide } from '../lib/policy/decide'
-import type { Decided } from '../lib/policy/digest'
+import { requirementDigest, type Decided } from '../lib/policy/digest'
 import { stsEffect } from '../lib/policy/sts'
-import type { MtaStsState, PolicyInputs, Route } from '../lib/policy/types'
+import type { MtaStsState, PolicyInputs, Requirement, Route } from '../lib/policy/types'
 import { inPatience } from '../lib/util/patience'
 import type { MailFacts } from './mail-facts'
 import { policyFailure, policyOnDemand } from './mta-sts'
@@ -17,6 +17,8 @@ export interface Requirements {
   waiting: { recipient: string; failure: Failure }[]
   /** The MTA-STS policy that was looked up; undefined = it did not matter to any of them. */
   mtaSts?: MtaStsState
+  /** What is published asks for, where that is more than is enforced: for TLS reports. By recipient. */
+  published: Map<string, Requirement>
 }
 
 /** @param chosen where the mail goes next */
@@ -26,7 +28,7 @@ export async function requirementsOf(
   chosen: { route: Route; routes?: readonly StaticRoute[] },
 ): Promise<Requirements> {
   const published = policyOnDemand(runtime, facts.domain, chosen.route, chosen.routes)
-  const result: Requirements = { decided: [], waiting: [] }
+  const result: Requirements = { decided: [], waiting: [], published: new Map() }
   for (const recipient of recipients) {
     const inputs = inputsFor(runtime, facts, recipient, chosen.route)
     const effect = stsEffect(inputs)
@@ -35,10 +37,18 @@ export async function requirementsOf(
     if (mtaSts.state === 'error' && effect === 'enforced') {
       result.waiting.push({ recipient, failure: policyFailure(mtaSts.resultType, mtaSts.detail) })
     } else {
-      result.decided.push({ recipient, requirement: decide({ ...inputs, mtaSts }) })
+      const requirement = decide({ ...inputs, mtaSts })
+      result.decided.push({ recipient, requirement })
+      const published = decide({ ...inputs, mode: 'enforce', mtaSts: asEnforced(mtaSts) })
+      if (requirementDigest(published) !== requirementDigest(requirement)) result.published.set(recipient, published)
     }
   }
   return result
+}
+
+/** RFC 8461 section 5: under mode testing, what enforcing would have failed by is reported (RFC 8460). */
+function asEnforced(mtaSts: MtaStsState): MtaStsState {
+  return mtaSts.state === 'policy' && mtaSts.mode === 'testing' ? { ...mtaSts, mode: 'enforce' } : mtaSts
 }
 
 /** Only where a policy is enforced is it worth waiting for: what monitor mode records keeps no mail back. */

@@ -17,6 +17,7 @@ import { forHost } from '../lib/policy/for-host'
 import type { Sts } from '../lib/policy/sts'
 import type { Requirement } from '../lib/policy/types'
 import { openStore } from '../lib/store'
+import { sessionCounter, type SessionCounter } from '../lib/report/tlsrpt'
 import { secretKey } from '../lib/store/keys'
 import { storePatience } from '../lib/store/patience'
 import { recipientRecords, type RecipientRecords } from '../lib/store/recipients'
@@ -31,6 +32,7 @@ import { followConfig, summaryOf } from './live-config'
 import type { MailFacts } from './mail-facts'
 import { openSts } from './mta-sts'
 import { createReporter, type Reporter } from './reporter'
+import { openTlsReports, type TlsReports } from './tls-reports'
 
 export interface Runtime {
   clock: Clock
@@ -46,6 +48,10 @@ export interface Runtime {
   readers: ReaderPool
   /** What the domains of recipients publish (RFC 8461). */
   sts: Sts
+  /** Counts of TLS sessions, for reports to the domains they were with (RFC 8460). */
+  sessions: SessionCounter
+  /** Sends them. */
+  tlsReports: TlsReports
   /** Ask DNS anew: somebody has corrected something. */
   forgetDns(): void
   reporter: Reporter
@@ -102,6 +108,7 @@ export async function openRuntime(
     tell({ action: 'plugin-error', message: `${what}: ${text}`, outcome: 'failure', extra: { what } })
   }
 
+  const reports: { tls?: TlsReports } = {}
   const config = followConfig(plugin, {
     instanceDir,
     clock,
@@ -109,6 +116,7 @@ export async function openRuntime(
     onReload(loaded) {
       log.loaded?.()
       options.onReload(loaded)
+      reports.tls?.look()
     },
   })
   const { settings, templates } = config
@@ -121,7 +129,7 @@ export async function openRuntime(
     },
     (message) => plugin.logwarn(`secure-mail: ${message}`),
   )
-  const sealKey = await secretKey(store, 'seal')
+  const [sealKey, tlsrptKey] = await Promise.all([secretKey(store, 'seal'), secretKey(store, 'tlsrpt')])
   const auditLog = await openAuditLog({
     instanceDir,
     settings,
@@ -161,7 +169,19 @@ export async function openRuntime(
     },
   })
 
+  const sessions = sessionCounter(store, clock, (error) => {
+    reportError('tlsrpt', error)
+  })
+
+  const tlsReports = openTlsReports(
+    haraka,
+    { store, clock, settings, audit: opened, signal: abort.signal, reportError, resolver: config.resolver },
+    tlsrptKey,
+  )
+  reports.tls = tlsReports
+
   const sts = openSts(plugin, {
+    sessions,
     settings,
     resolver: config.resolver,
     store,
@@ -187,6 +207,8 @@ export async function openRuntime(
     deliverer,
     readers,
     sts,
+    sessions,
+    tlsReports,
     forgetDns: () => config.resolver().forget?.(),
     hostname,
     signal: abort.signal,
@@ -210,6 +232,7 @@ export async function openRuntime(
             : { rule: `${requirement.rule.file}:${requirement.rule.line} ${requirement.rule.pattern}` }),
         },
         ...(facts.grant === null ? {} : { optOut: { by: facts.grant.by, granted: true, refusals: [] } }),
+        ...(facts.kind === 'tlsrpt' ? { report: { kind: facts.kind, status: '' } } : {}),
       }),
     stop() {
       abort.abort()
@@ -218,10 +241,12 @@ export async function openRuntime(
     },
     async close() {
       clearInterval(sweeping)
+      tlsReports.close()
       await readers.close()
       await deliverer.close()
       await sts.close()
       await config.close()
+      await sessions.stop()
       await recipients.stop()
       await store.close().catch((error: unknown) => {
         reportError('store', error)

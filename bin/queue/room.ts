@@ -1,15 +1,13 @@
 /** What the queue commands begin with: the instance, its gateway, the records of its recipients. */
-import { existsSync } from 'node:fs'
 import os from 'node:os'
-import path from 'node:path'
 import type { Clock } from '../../lib/clock'
 import type { Settings } from '../../lib/config/settings'
 import { ControlFailure, gatewayState, runDirectory, type GatewayState, type Operator } from '../../lib/control'
 import type { QueueSources } from '../../lib/queue/mails'
 import { queueDirectory } from '../../lib/report'
-import { recipientRecords, type RecipientRecords } from '../../lib/store/recipients'
+import { recipientRecords } from '../../lib/store/recipients'
 import type { CommonOptions } from '../io'
-import { openStoreInTime } from '../open-store'
+import { openExistingStore } from '../open-store'
 import { readyInstance } from '../ready'
 
 /** An open room; `close` it. */
@@ -44,7 +42,7 @@ export async function enterQueue(options: CommonOptions, clock: Clock): Promise<
     if (!(error instanceof ControlFailure)) throw error
     return { ok: false, problems: [`${error.message}; run this as the user of the gateway or as root`] }
   }
-  const { records, problem, close } = await openRecords(settings, clock)
+  const { store, problem, close } = await openExistingStore(settings, clock)
   const silent = new Set(gateway?.silent.map(({ pid }) => pid))
   return {
     ok: true,
@@ -55,27 +53,16 @@ export async function enterQueue(options: CommonOptions, clock: Clock): Promise<
       runDir,
       gateway,
       storeProblem: problem,
-      sources: { dir: queueDir, records, settings, clock, held: gateway?.held ?? null, silent },
+      sources: {
+        dir: queueDir,
+        records: store && recipientRecords(store),
+        settings,
+        clock,
+        held: gateway?.held ?? null,
+        silent,
+      },
       close,
     },
-  }
-}
-
-interface OpenedRecords {
-  records: RecipientRecords | null
-  problem: string | null
-  close: () => Promise<void>
-}
-
-async function openRecords({ store: settings }: Settings, clock: Clock): Promise<OpenedRecords> {
-  const none = (problem: string | null): OpenedRecords => ({ records: null, problem, close: () => Promise.resolve() })
-  // the command makes no store of its own
-  if (settings.engine === 'lmdb' && !existsSync(path.join(settings.path, 'data.mdb'))) return none(null)
-  try {
-    const store = await openStoreInTime(settings, clock)
-    return { records: recipientRecords(store), problem: null, close: () => store.close() }
-  } catch (error) {
-    return none(error instanceof Error ? error.message : String(error))
   }
 }
 

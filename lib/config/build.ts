@@ -9,7 +9,7 @@ import type { Settings } from './settings'
  * @param instanceDir relative paths are below it
  */
 export function buildSettings(values: Values, map: PolicyMap, instanceDir: string): Settings {
-  const { main, tls, override, content, category3, ndr, delivery, support, dns, store, audit } = values
+  const { main, tls, override, content, category3, ndr, delivery, support, dns, store, audit, tlsrpt } = values
   const below = (file: string) => path.resolve(instanceDir, file)
   return {
     main: { mode: main.mode, level: main.level, internalDomains: main.internal_domains },
@@ -104,6 +104,16 @@ export function buildSettings(values: Values, map: PolicyMap, instanceDir: strin
       keepDays: audit.keep_days,
       compressDays: audit.compress_days,
       keyDays: audit.key_days,
+    },
+    tlsrpt: {
+      enabled: tlsrpt.enabled,
+      ...(tlsrpt.organization === undefined ? {} : { organization: tlsrpt.organization }),
+      ...(tlsrpt.contact === undefined ? {} : { contact: tlsrpt.contact }),
+      ...(tlsrpt.from === undefined ? {} : { from: tlsrpt.from }),
+      onlyFailures: tlsrpt.only_failures,
+      excludeDomains: tlsrpt.exclude_domains,
+      window: tlsrpt.window,
+      https: tlsrpt.https,
     },
     map,
   }

@@ -49,6 +49,7 @@ export function checkValues(
   checkDeadlines(values, tellers)
   checkStore(values, tellers)
   checkSmime(values, resolve, tellers)
+  checkTlsrpt(values, tellers)
   checkNotInThisVersion(values, tellers)
   return problems
 }
@@ -217,6 +218,19 @@ function isReadableFolder(folder: string): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+function checkTlsrpt({ tlsrpt, main }: Values, { error, warning }: Tellers): void {
+  if (tlsrpt.window > 12 * MS.h) {
+    error(['tlsrpt.window'], 'window: at most 12h, for a report is tried for a day after its first time')
+  }
+  if (!tlsrpt.enabled) return
+  if (tlsrpt.from === undefined && main.internal_domains.every((domain) => domain.startsWith('.'))) {
+    error(['tlsrpt.enabled'], 'enabled: TLS reports need from in [tlsrpt], or a domain in internal_domains')
+  }
+  if (tlsrpt.organization === undefined) {
+    warning(['tlsrpt.enabled'], '[tlsrpt] has no organization: reports name the domain of from instead')
   }
 }
 

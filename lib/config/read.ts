@@ -40,7 +40,6 @@ function unknownSections(ini: Ini): ConfigProblem[] {
 }
 
 function meant(word: string, names: readonly string[]): string {
-  if (names.length === 0) return '; this section has no keys'
   const near = nearest(word, names)
   return near === undefined ? `; there are ${names.join(', ')}` : `; did you mean "${near}"?`
 }

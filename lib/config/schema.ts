@@ -123,8 +123,16 @@ export const SCHEMA = {
     compress_days: one(value.integer(0, 36_500)),
     key_days: one(value.integer(0, 36_500)),
   },
-  // TLS reporting (RFC 8460) has no settings yet; the section may stand there
-  tlsrpt: {},
+  tlsrpt: {
+    enabled: one(value.boolean),
+    organization: one(value.optional(value.text)),
+    contact: one(value.optional(value.mailAddress)),
+    from: one(value.optional(value.mailAddress)),
+    only_failures: one(value.boolean),
+    exclude_domains: many(value.domainPattern),
+    window: one(value.duration),
+    https: one(value.boolean),
+  },
   metrics: {
     listen: one(value.optional(value.listenAddress)),
   },

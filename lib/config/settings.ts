@@ -121,6 +121,23 @@ export interface Settings {
     /** Days after which the next key of the recipients' digests is taken; 0 = never by itself. */
     keyDays: number
   }
+  /** TLS reports to other domains (RFC 8460). */
+  tlsrpt: {
+    enabled: boolean
+    /** Absent = the domain of `from`. */
+    organization?: string
+    /** Absent = the postmaster. */
+    contact?: string
+    /** Absent = postmaster@ the first internal domain. */
+    from?: string
+    onlyFailures: boolean
+    /** Policy domains, `domain` or `.domain`. */
+    excludeDomains: readonly string[]
+    /** Time after midnight UTC over which the reports of a day are spread. */
+    window: number
+    /** May reports go to https addresses? */
+    https: boolean
+  }
   /** The TLS policy map, compiled. */
   map: PolicyMap
 }

@@ -3,7 +3,7 @@
  * folder (mode 0700, sockets 0600). Who can open the socket is the gateway's own user or root.
  */
 export { ControlFailure } from './client'
-export { MAX_MAILS, MAX_REASON } from './protocol'
+export { MAX_MAILS, MAX_REASON, MAX_REPORTS } from './protocol'
 export type {
   Bounced,
   DescribedMail,
@@ -13,9 +13,10 @@ export type {
   Reply,
   Request,
   Retried,
+  TlsReportsSent,
   ToldProbe,
 } from './protocol'
-export { bounceMail, retryMails, tellProbe } from './orders'
+export { bounceMail, retryMails, sendTlsReports, tellProbe } from './orders'
 export { runDirectory } from './run-directory'
 export { openControl, type ControlServer, type Send } from './server'
 export { describeMails, gatewayState, type GatewayProcess, type GatewayState, type HeldBy } from './state'

@@ -1,6 +1,6 @@
 /** Orders of an operator to a running gateway: whichever of its processes holds a mail carries them out. */
 import { ask, ControlFailure } from './client'
-import type { Bounced, Operator, Retried, ToldProbe } from './protocol'
+import type { Bounced, Operator, Retried, TlsReportsSent, ToldProbe } from './protocol'
 import { controlSockets } from './run-directory'
 import { inParts } from './state'
 
@@ -90,4 +90,33 @@ export async function tellProbe(dir: string, probe: ToldProbe, operator: Operato
   }
   if (failure !== undefined) throw failure
   return false
+}
+
+/**
+ * Have the TLS reports of a day sent by one process of the gateway.
+ *
+ * @param domain null = all
+ * @returns null when no process runs
+ * @throws ControlFailure (rejects): what was sent until then is not known
+ */
+export async function sendTlsReports(
+  dir: string,
+  day: string,
+  domain: string | null,
+  operator: Operator,
+): Promise<TlsReportsSent | null> {
+  for (const socket of controlSockets(dir)) {
+    const sent: TlsReportsSent = { refused: null, reports: [] }
+    try {
+      await ask(dir, socket, { op: 'tlsrpt', day, domain, operator }, (reply) => {
+        if (reply.kind !== 'tlsrpt') return
+        sent.refused ??= reply.refused
+        sent.reports.push(...reply.reports)
+      })
+      return sent
+    } catch (error) {
+      if (!(error instanceof ControlFailure) || error.reason !== 'gone') throw error
+    }
+  }
+  return null
 }

@@ -5,6 +5,7 @@
  */
 import { NotesProblem, Reader } from '../store/notes-reader'
 import { isIdentity } from '../queue/file-name'
+import { SEND_STATES, type SendResult } from '../report/tlsrpt/result'
 import { oneLine } from '../util/one-line'
 
 /** Raised when a field changes its meaning. */
@@ -34,6 +35,8 @@ export type Request =
   | { op: 'retry'; mails: string[]; operator: Operator }
   /** End one, with a report to its sender; `recipients` null = all that are open. */
   | { op: 'bounce'; mail: string; recipients: string[] | null; reason: string; operator: Operator }
+  /** Send the TLS reports of a UTC day, `YYYY-MM-DD`; `domain` null = all. */
+  | { op: 'tlsrpt'; day: string; domain: string | null; operator: Operator }
   /** Somebody tested a domain: for the audit log. */
   | { op: 'probed'; probe: ToldProbe; operator: Operator }
 
@@ -79,7 +82,7 @@ export function parseRequest(value: object): Request {
 const IDENTITY = /^\d{1,16}_[A-Za-z0-9]{1,40}$/
 
 function readRequest(fields: Reader): Request {
-  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed'])
+  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed', 'tlsrpt'])
   switch (op) {
     case 'state':
       return { op }
@@ -100,6 +103,13 @@ function readRequest(fields: Reader): Request {
       }
     case 'probed':
       return { op, probe: fields.object('probe', toldProbe), operator: operatorOf(fields) }
+    case 'tlsrpt':
+      return {
+        op,
+        day: fields.text('day', { max: 10, pattern: /^\d{4}-\d{2}-\d{2}$/ }),
+        domain: fields.isNull('domain') ? null : fields.text('domain', { min: 1, max: 255 }),
+        operator: operatorOf(fields),
+      }
   }
 }
 
@@ -181,12 +191,23 @@ export type Bounced =
   /** Nothing is ended. */
   | { result: 'failed'; why: string }
 
+/** TLS reports of one line of an answer; `refused`: why nothing was begun. */
+export interface TlsReportsSent {
+  refused: string | null
+  reports: SendResult[]
+}
+
+/** Reports in one line of an answer. */
+export const MAX_REPORTS = 500
+const MAX_WHY = 1000
+
 export type Reply =
   | { kind: 'process'; pid: number; label: string; version: string; paused: boolean }
   | { kind: 'held'; state: HeldState; mails: HeldMail[] }
   | { kind: 'mail'; mail: DescribedMail }
   | ({ kind: 'retried' } & Retried)
   | { kind: 'bounced'; bounced: Bounced }
+  | ({ kind: 'tlsrpt' } & TlsReportsSent)
   /** Still at it. */
   | { kind: 'working' }
   | { kind: 'end' }
@@ -206,7 +227,9 @@ export function parseReply(value: object): Reply {
 const NUMBER = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
 function readReply(fields: Reader): Reply {
-  const kind = fields.oneOf('kind', ['process', 'held', 'mail', 'retried', 'bounced', 'working', 'end', 'error'])
+  const kind = fields.oneOf('kind', [
+    ...(['process', 'held', 'mail', 'retried', 'bounced', 'tlsrpt', 'working', 'end', 'error'] as const),
+  ])
   switch (kind) {
     case 'process':
       return {
@@ -236,6 +259,12 @@ function readReply(fields: Reader): Reply {
     }
     case 'bounced':
       return { kind, bounced: fields.object('bounced', readBounced) }
+    case 'tlsrpt':
+      return {
+        kind,
+        refused: fields.isNull('refused') ? null : fields.text('refused', { max: MAX_WHY }),
+        reports: fields.objects('reports', MAX_REPORTS, readSendResult),
+      }
     case 'working':
     case 'end':
       return { kind }
@@ -267,6 +296,15 @@ function describedMail(fields: Reader): DescribedMail {
     size: fields.number('size', NUMBER),
     tries: fields.number('tries', NUMBER),
     nextTry: fields.number('nextTry', NUMBER),
+  }
+}
+
+function readSendResult(fields: Reader): SendResult {
+  return {
+    domain: fields.text('domain', { max: 255 }),
+    state: fields.oneOf('state', SEND_STATES),
+    ...(fields.has('to') ? { to: fields.text('to', { max: 2000 }) } : {}),
+    ...(fields.has('why') ? { why: fields.text('why', { max: 20_000 }) } : {}),
   }
 }
 

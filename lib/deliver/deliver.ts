@@ -1,7 +1,7 @@
 /** The delivery room: address by address until every recipient has a final reply or nothing is left to try. */
 import { setMaxListeners } from 'node:events'
 import type { Settings } from '../config/settings'
-import { isPermanent, isTlsFailure, type Failure } from '../failure'
+import { isPermanent, isTlsFailure, type Failure, type TlsFacts } from '../failure'
 import type { Requirement } from '../policy/types'
 import { ChannelError } from './channel'
 import { createContexts, type Contexts } from './contexts'
@@ -19,15 +19,24 @@ import {
 } from './failures'
 import { BELIEVED, createHostStatus, type HostStatus, type Met } from './host-status'
 import { createLimiter, MAX_RUNNING, type Limiter, type Release } from './limiter'
-import { heldAgainst } from './monitor'
+import { heldAgainst, publishedVerdict } from './monitor'
 import { createOpenSockets, type OpenSockets } from './open-sockets'
 import { createPool, type Pool, type PoolLimits } from './pool'
 import { connectionKey } from './pool-key'
 import { hops, type Target } from './route'
-import { clearTextRetry, continueSession, openSession, quit, type Session, type SessionDeps } from './session'
+import {
+  clearTextRetry,
+  continueSession,
+  openSession,
+  quit,
+  type Session,
+  type SessionDeps,
+  type SessionStep,
+} from './session'
 import { createShares, type Shares } from './shares'
 import { transact } from './transaction'
 import type { Deliverer, DelivererDeps, DeliveryRequest, DeliveryResult, HostAttempt, RecipientOutcome } from './types'
+import type { Presented } from './verify'
 
 /** Connections tried in one attempt at a mail; the next attempt starts from the top again. */
 const MAX_CONNECTIONS = 20
@@ -291,6 +300,7 @@ class Delivery {
       if (this.#stopped()) return abortedFailure()
       if (hop.kind === 'dead') {
         this.#note(hop.host === undefined ? hop.failure : at(hop.failure, { mx: hop.host }))
+        if (hop.ruledOut !== undefined) this.#tell({ target: hop.ruledOut, tls: null, failure: hop.failure })
         continue
       }
       this.#connections += 1
@@ -318,6 +328,43 @@ class Delivery {
     }
   }
 
+  /** A new connection, and word of it for those who count them. @throws as `openSession` */
+  async #begin(target: Target, sessionDeps: SessionDeps): Promise<Session> {
+    let from: string | undefined
+    let tls: TlsFacts | null = null
+    const onStep = (step: SessionStep): void => {
+      if (step.step === 'connect') from = step.from
+      if (step.step === 'verify') tls = step.facts
+    }
+    try {
+      const session = await openSession(target, { ...sessionDeps, onStep })
+      this.#tell({ target, from, tls, presented: session.presented })
+      return session
+    } catch (error) {
+      if (error instanceof HostTrouble) this.#tell({ target, from, tls, failure: error.failure })
+      throw error
+    }
+  }
+
+  #tell({ target, from, tls, failure, presented = null }: Begun): void {
+    const { host, address, need } = target
+    const published = target.published
+    try {
+      this.request.onSession?.({
+        host,
+        ...(from === undefined ? {} : { address, from }),
+        need,
+        tls,
+        ...(failure === undefined ? {} : { failure }),
+        ...(published === undefined
+          ? {}
+          : { published: publishedVerdict(published, { tls, presented, failure, at: this.deps.clock.now() }) }),
+      })
+    } catch (error) {
+      this.deps.log('error', `delivery ${this.request.mailId}: session not counted: ${describe(error)}`)
+    }
+  }
+
   /**
    * @returns undefined when another mail's attempt failed there a moment ago: that is noted, and nothing is tried
    * @throws HostTrouble (rejects)
@@ -331,7 +378,7 @@ class Delivery {
     }
     try {
       await this.#room()
-      const session = await openSession(target, sessionDeps)
+      const session = await this.#begin(target, sessionDeps)
       approach.done()
       return session
     } catch (error) {
@@ -503,6 +550,15 @@ function metBefore({ failure, at: metAt }: Met): Failure {
 
 function placeOf({ host, address, port }: Target): { mx: string; address: string; port: number } {
   return { mx: host, address, port }
+}
+
+/** What came of the beginning of a session. */
+interface Begun {
+  target: Target
+  from?: string | undefined
+  tls: TlsFacts | null
+  failure?: Failure
+  presented?: Presented | null
 }
 
 function withoutResult(recipient: string): RecipientOutcome {

@@ -2,7 +2,7 @@
  * Monitor mode: what enforcing would have held against the server that took a mail. Looked at beside the delivery and
  * after it, never before it: nothing here can keep a mail back, change how it goes, or make it fail.
  */
-import type { Failure, TlsFacts } from '../failure'
+import { isTlsFailure, type Failure, type TlsFacts } from '../failure'
 import type { HostRequirement } from '../policy/types'
 import { inPatience } from '../util/patience'
 import { describe, tlsFailure } from './failures'
@@ -35,6 +35,28 @@ export async function heldAgainst(look: Promise<HostRequirement>, shown: Shown):
       : judge(need, shown)
   } catch (error) {
     return tlsFailure('dnssec-invalid', 'the TLSA look-up failed', { privateDetail: describe(error) })
+  }
+}
+
+/**
+ * What a published policy asks of a host, and what the session failed or would have failed by.
+ *
+ * @param look what the policy asks, still being found out
+ * @param shown `failure`: why the session could not be used
+ * @returns undefined when it cannot be found out in time, or nothing was shown that could be judged; never rejects
+ */
+export async function publishedVerdict(
+  look: Promise<HostRequirement>,
+  { failure, ...shown }: Shown & { failure?: Failure | undefined },
+): Promise<{ need: HostRequirement; failure?: Failure } | undefined> {
+  try {
+    const need = await inPatience(look, MONITOR_PATIENCE)
+    if (need === undefined) return undefined
+    if (failure !== undefined && !isTlsFailure(failure)) return { need, failure }
+    const held = failure ?? judge(need, shown)
+    return { need, ...(held === undefined ? {} : { failure: held }) }
+  } catch {
+    return undefined
   }
 }
 

@@ -27,10 +27,15 @@ export interface Target {
   need: HostRequirement
   /** mode=monitor: what enforcing would ask of this host, where that differs; found out while the mail goes its way. */
   enforced?: Promise<HostRequirement>
+  /** The same of `DeliveryRequest.published`. */
+  published?: Promise<HostRequirement>
 }
 
 /** A step of the way: an address to try, or a host (or the whole domain) that cannot be tried. */
-export type Hop = { kind: 'target'; target: Target } | { kind: 'dead'; host?: string; failure: Failure }
+export type Hop =
+  | { kind: 'target'; target: Target }
+  /** `ruledOut`: what it was asked for and cannot show. */
+  | { kind: 'dead'; host?: string; failure: Failure; ruledOut?: Target }
 
 /** RFC 2033 section 5 reserves no port; 24 is the registered one for private mail. */
 const LMTP_PORT = 24
@@ -42,7 +47,7 @@ type RouteDeps = Pick<DelivererDeps, 'lookupMx' | 'lookupAddresses' | 'lookupTls
 
 /** What makes a host a target, besides its addresses. */
 interface HostPlan {
-  target: Omit<Target, 'address' | 'need' | 'enforced'>
+  target: Omit<Target, 'address' | 'need' | 'enforced' | 'published'>
   nextHop: NextHop
   fromDns: boolean
 }
@@ -138,7 +143,9 @@ async function* hostHops(
   }
   const family = bind === undefined ? 0 : isIP(bind)
   const need = await requirementFor(request.requirement, plan, found, deps)
-  const enforced = enforcedFor(request.requirement, plan, found, deps)
+  const enforced = besideDelivery(request.requirement.enforced, plan, found, deps)
+  const published = besideDelivery(request.published, plan, found, deps)
+  const beside = { ...(enforced === undefined ? {} : { enforced }), ...(published === undefined ? {} : { published }) }
   let tried = 0
   let own = 0
   for (const address of found.addresses) {
@@ -150,7 +157,7 @@ async function* hostHops(
       own += 1
       continue
     }
-    yield usable({ ...target, address, need, ...(enforced === undefined ? {} : { enforced }) })
+    yield usable({ ...target, address, need, ...beside })
   }
   if (tried === 0) {
     yield dead('no-route', '4.4.4', 'The mail server has no address that can be reached from here.', bind, host)
@@ -183,15 +190,15 @@ async function requirementFor(
   }
 }
 
-/** Monitor mode looks up what enforcing would need, and nobody waits for it: see `monitor.ts`. */
-function enforcedFor(
-  { enforced }: Requirement,
+/** Monitor mode and TLS reports look up what enforcing would need, and nobody waits for it: see `monitor.ts`. */
+function besideDelivery(
+  requirement: Requirement | undefined,
   plan: HostPlan,
   addresses: Extract<HostAddresses, { kind: 'addresses' }>,
   deps: RouteDeps,
 ): Promise<HostRequirement> | undefined {
-  if (enforced === undefined) return undefined
-  const look = requirementFor(enforced, plan, addresses, deps)
+  if (requirement === undefined) return undefined
+  const look = requirementFor(requirement, plan, addresses, deps)
   // whoever asks for it is told of a failure; perhaps nobody does
   look.catch(() => undefined)
   return look
@@ -201,7 +208,8 @@ function enforcedFor(
 function usable(target: Target): Hop {
   const { need, host, auth } = target
   if (!need.usable) {
-    return { kind: 'dead', host, failure: tlsFailure(need.resultType ?? 'validation-failure', need.why) }
+    const failure = tlsFailure(need.resultType ?? 'validation-failure', need.why)
+    return { kind: 'dead', host, failure, ruledOut: target }
   }
   if (auth === undefined) return { kind: 'target', target }
   // A password in clear text is never sent: TLS becomes a must, and where policy forbids TLS there is no way.

@@ -41,7 +41,8 @@ export interface SessionDeps {
 
 /** What the opening of a session has got to. */
 export type SessionStep =
-  | { step: 'connect' }
+  /** `from`: IP address of this end; absent for a unix socket. */
+  | { step: 'connect'; from?: string }
   | { step: 'greeting'; reply: Reply }
   /** `inTls`: the second time, inside TLS. */
   | { step: 'ehlo'; inTls: boolean; capabilities: Capabilities }
@@ -59,7 +60,7 @@ export interface Session {
   capabilities: Capabilities
   /** null = clear text. */
   tls: TlsFacts | null
-  /** What the handshake showed, where monitor mode is to judge it; else null. */
+  /** What the handshake showed, where it is to be judged beside the delivery; else null. */
   presented: Presented | null
   authenticated: boolean
   /** Of the connection; shared by all sessions over it, one after the other. */
@@ -115,7 +116,8 @@ export async function openSession(target: Target, deps: SessionDeps): Promise<Se
   } catch (error) {
     throw new HostTrouble(connectFailure(error))
   }
-  deps.onStep?.({ step: 'connect' })
+  const { localAddress: from } = socket
+  deps.onStep?.({ step: 'connect', ...(from === undefined ? {} : { from }) })
   const channel = createChannel(socket, deps.signal)
   const opening: Opening = { channel, polite: true }
   try {
@@ -192,7 +194,7 @@ async function converse(target: Target, deps: SessionDeps, opening: Opening): Pr
   if (target.auth) await authenticate(opening.channel, capabilities, target.auth, timeouts.mail)
   return {
     ...{ target, channel: opening.channel, capabilities, tls },
-    presented: target.enforced === undefined ? null : presented,
+    presented: target.enforced === undefined && target.published === undefined ? null : presented,
     authenticated: target.auth !== undefined,
   }
 }

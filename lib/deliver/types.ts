@@ -53,9 +53,36 @@ export interface DeliveryRequest {
   beforePlaintext(event: { host: string; address: string; recipients: readonly string[] }): Promise<void>
   /** Called for each recipient as soon as its final reply is there, before anything else happens on the connection. */
   onOutcome(outcome: RecipientOutcome): Promise<void>
+  /**
+   * What the recipient's domain publishes, where that is not what is required (monitor mode, MTA-STS mode testing): found
+   * out beside the delivery for `onSession`, never enforced.
+   */
+  published?: Requirement
+  /**
+   * Called for each new connection that was meant for a mail, and for each host that was ruled out before there was one.
+   * A connection that is used again is none. What it throws is logged.
+   */
+  onSession?(session: TriedSession): void
   /** Called when the delivery has to wait for its turn because enough others to the same destination are under way. */
   onWait?(): void
   signal?: AbortSignal
+}
+
+/** One session with a host, or one that could not be had: what TLS reports (RFC 8460) count. */
+export interface TriedSession {
+  host: string
+  /** IP address of the host; absent = there was no connection. */
+  address?: string
+  /** IP address of this end. */
+  from?: string
+  /** What was asked of the host. */
+  need: HostRequirement
+  /** null = clear text, or no session. */
+  tls: TlsFacts | null
+  /** Why it was of no use, be it TLS or not; absent = it could be used. */
+  failure?: Failure
+  /** With `DeliveryRequest.published`: what that asks of the host, and what it would have failed by. Never rejects. */
+  published?: Promise<{ need: HostRequirement; failure?: Failure } | undefined>
 }
 
 /** What happened to one recipient in this attempt. */

@@ -88,6 +88,7 @@ describe('config: loading', function () {
         },
       },
       support: { name: '', address: '', phone: '', digest: 'off' },
+      tlsrpt: { enabled: false, onlyFailures: false, excludeDomains: [], window: 4 * 3_600_000, https: true },
       dns: { servers: [], trustAd: 'loopback', timeout: 5000 },
     })
   })

@@ -22,6 +22,8 @@ const NEEDED: readonly string[] = [
   'python3-asn1crypto',
   'python3-cryptography',
   'libnss3-tools',
+  // verifies the signatures of TLS reports
+  'python3-dkim',
 ]
 
 /** Read by invoke-rc.d: exit code 101 forbids the start of services during the installation. */

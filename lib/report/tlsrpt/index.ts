@@ -1,0 +1,12 @@
+/** TLS reporting (RFC 8460), the sending side. */
+export { buildReport, type BuiltReport, type TlsReport } from './build'
+export { failedSessions } from './counts'
+export { sessionCounter, type SessionCounter } from './counter'
+export { DAY, dayOf, startOf } from './day'
+export { jobsOf, type Job } from './jobs'
+export { reportMail } from './mail'
+export { addressees, countsByPolicyDomain, reportingParty, type Addressed, type DomainCounts } from './plan'
+export { isPublicAddress, POST_DEADLINE, postReport } from './post'
+export type { SendResult } from './result'
+export { reportSender, type ReportEvent, type ReportSender } from './sender'
+export { asPublished, fetchFailure, sightingOf } from './session'
