@@ -149,6 +149,6 @@ export function isPermanent(failure: Failure): boolean {
 }
 
 /** Is this a verdict on transport security (as against "server not reachable", "no such mailbox")? */
-export function isTlsFailure(failure: Pick<Failure, 'resultType'>): boolean {
-  return TLS_RESULT_TYPES.has(failure.resultType)
+export function isTlsFailure(failure: { readonly resultType: string }): boolean {
+  return (TLS_RESULT_TYPES as ReadonlySet<string>).has(failure.resultType)
 }

@@ -3,6 +3,7 @@ import { delayNoticeDue, nextStep, recordAttempt } from '../lib/deliver/deadline
 import type { DeliveryResult, HostAttempt, RecipientOutcome } from '../lib/deliver/types'
 import { isTlsFailure, type Failure } from '../lib/failure'
 import { groupRecipients, type RecipientGroup } from '../lib/policy/digest'
+import { owesRelayed } from '../lib/notify/target'
 import type { Requirement, Route } from '../lib/policy/types'
 import { HISTORY } from '../lib/store/recipient-record'
 import type { RecipientRecord } from '../lib/store/types'
@@ -51,6 +52,7 @@ export async function deliverMail(
   }
   const deferred = await judge(context)
   await reportFailed(context)
+  await reportRelayed(context)
   if (deferred === null) return null
   await sendDelayNotices(context)
   return await tellDeferred(context, deferred)
@@ -262,11 +264,21 @@ async function note(
   const before = recordOf(progress, outcome.recipient)
   const record = again
     ? { ...before, history: [...before.history, ...attempts].slice(-HISTORY) }
-    : recordAttempt(before, outcome, attempts, runtime.clock.now())
+    : { ...recordAttempt(before, outcome, attempts, runtime.clock.now()), ...relayedTo(context, outcome) }
   progress.set(outcome.recipient, record)
-  // the only recipient of a file: removing the file is the record
-  if (record.state === 'delivered' && progress.size === 1) return
+  // the only recipient of a file: removing the file is the record, unless a report is to be queued before
+  if (record.state === 'delivered' && progress.size === 1 && record.relayed === undefined) return
   await save(context, facts.mailId, outcome.recipient, record)
+}
+
+/** What the record keeps of a success that the sender is owed a word about. */
+function relayedTo({ runtime, facts }: AttemptContext, outcome: RecipientOutcome): Pick<RecipientRecord, 'relayed'> {
+  const { notes, sender, kind: mailKind } = facts
+  if (outcome.result !== 'delivered' || notes?.dsn === undefined) return {}
+  const about = { sender, mailKind, settings: runtime.settings(), dsn: notes.dsn, recipients: [outcome.recipient] }
+  if (!owesRelayed(about, outcome.offersDsn)) return {}
+  const { host: mx, address, port, response } = outcome
+  return { relayed: { mx, address, port, response } }
 }
 
 /** Write a record; when the store cannot take it, memory still knows. */
@@ -339,6 +351,30 @@ export async function reportFailed(context: AttemptContext): Promise<string[]> {
   }
   await tellBounced(context, failed)
   return failed
+}
+
+/**
+ * Tell senders who asked for it that their mail was taken by a server that will not tell them itself.
+ *
+ * @throws (rejects) when the report cannot be queued, so that the file stays: whoever is served stays served
+ */
+async function reportRelayed(context: AttemptContext): Promise<void> {
+  const { runtime, facts, progress, item } = context
+  const served = unique(facts.recipients).filter((recipient) => {
+    const record = recordOf(progress, recipient)
+    return record.state === 'delivered' && record.relayed !== undefined && !record.reported
+  })
+  if (served.length === 0) return
+  await runtime.reporter.relayed(
+    facts,
+    item,
+    served.map((recipient) => ({ recipient, record: recordOf(progress, recipient) })),
+  )
+  for (const recipient of served) {
+    const record = { ...recordOf(progress, recipient), reported: true }
+    progress.set(recipient, record)
+    await save(context, facts.mailId, recipient, record)
+  }
 }
 
 async function sendDelayNotices(context: AttemptContext): Promise<void> {

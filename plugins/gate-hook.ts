@@ -70,7 +70,11 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
   const { verdict, category3, inspected } = inspection
   const judged = verdict.requested
     ? await judgeOptOut(runtime, transaction, notes, inspection)
-    : { notes: { ...notes, category: verdict.category }, digestAtVerdict: null, reportedInstead: false }
+    : {
+        notes: { ...notes, category: verdict.category, optOut: optOutOf(verdict) },
+        digestAtVerdict: null,
+        reportedInstead: false,
+      }
   if (!('notes' in judged)) return judged.answer
   const decision = { ...judged, content: { persons: category3.persons, inspected } }
   const after = await outcomeOfCategory3(runtime, transaction, decision, inspection, external)
@@ -168,8 +172,12 @@ async function judgeOptOut(
       reportedInstead: false,
     }
   }
-  const refused = { ...notes, category: verdict.category, optOut: { requested: true, refusals: verdict.refusals } }
+  const refused = { ...notes, category: verdict.category, optOut: optOutOf(verdict) }
   return await refuse(runtime, transaction, refused, verdict.refusals, enforce)
+}
+
+function optOutOf({ requested, refusals, contentForbids }: Verdict): GateDecision['notes']['optOut'] {
+  return { requested, refusals, ...(contentForbids ? { forbidden: true } : {}) }
 }
 
 /** The three forms of `override.refused`; in monitor mode only what would have been is recorded. */

@@ -7,7 +7,7 @@
 import type { ControlServer } from '../lib/control'
 import { loadConfig, formatProblem } from '../lib/config'
 import { packageVersion } from '../lib/package-root'
-import { keepMailParameters, keepRcptParameters } from './envelope-hooks'
+import { keepMailParameters, keepRcptParameters, offerDsn } from './envelope-hooks'
 import { gate, seal } from './gate-hook'
 import { openControlSocket } from './control'
 import { background, guard, withDeadline, type HookResult } from './guard'
@@ -277,7 +277,10 @@ export const mail_parameters = guard(
 
 export const capabilities = guard(
   { hook: 'capabilities', deadline: HOOK_DEADLINE, onFailure: [], report },
-  (connection: Connection) => offerRequiretls(connection),
+  (connection: Connection) => {
+    offerDsn(connection, current().runtime?.settings().ndr.dsn)
+    return offerRequiretls(connection)
+  },
 )
 
 export const inbound = guard(
@@ -288,7 +291,7 @@ export const inbound = guard(
 export const rcpt_parameters = guard(
   { hook: 'rcpt', deadline: HOOK_DEADLINE, onFailure: [], report },
   (connection: Connection, params: [HarakaAddress, Record<string, string | null>?]) =>
-    keepRcptParameters(connection, params),
+    keepRcptParameters(current().haraka, connection, params),
 )
 
 const gateHook = guard(

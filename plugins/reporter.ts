@@ -8,7 +8,7 @@ import { headersForReport } from '../lib/message/report-headers'
 import { composeReport } from '../lib/notify/compose'
 import { causeKey, reportKindFor } from '../lib/notify/kinds'
 import { postmasterAddress, reportTarget, type ReportTarget } from '../lib/notify/target'
-import type { ReportInput, ReportKind, ReportRecipient } from '../lib/notify/types'
+import type { ReportInput, ReportKind, ReportRecipient, Told } from '../lib/notify/types'
 import { decodeOrcpt, decodeXtext } from '../lib/notify/xtext'
 import { isTlsFailure, type Failure } from '../lib/failure'
 import type { Refusal } from '../lib/gate/types'
@@ -42,6 +42,8 @@ export interface Reporter {
   /** Resolves when every recipient's report is queued (or set before the postmaster); rejects otherwise. */
   notDelivered(facts: MailFacts, item: HMailItem, failed: readonly FailedRecipient[]): Promise<void>
   delayed(facts: MailFacts, item: HMailItem, late: readonly FailedRecipient[]): Promise<void>
+  /** Recipients whose record says that a success notice is owed (`RecipientRecord.relayed`). */
+  relayed(facts: MailFacts, item: HMailItem, served: readonly FailedRecipient[]): Promise<void>
   /** A mail that was not queued at all because its opt-out was refused (`override.refused=ndr`). */
   optOutRefused(mail: ReportedMail, recipients: readonly string[], failure: Failure): Promise<void>
   /** A mail that goes to none of these recipients, because its content is to be encrypted. */
@@ -150,7 +152,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       recipients: batch.recipients.map((recipient) => recipient.address),
       report: { kind: batch.kind, status: failure?.enhancedCode ?? '' },
       queueAge: runtime.clock.now() - facts.queuedAt,
-      ...(failure === undefined ? {} : { failure }),
+      ...(failure === undefined || batch.kind === 'relayed' ? {} : { failure: failure as Failure }),
       extra: { report_to: to },
     })
   }
@@ -206,7 +208,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       return {
         address: recipient,
         ...(orcpt === undefined ? {} : { originalRecipient: decodeOrcpt(orcpt) }),
-        failure: record.lastFailure ?? { resultType: 'local-error', enhancedCode: '5.3.0', publicText: 'unknown' },
+        failure: toldOf(record),
         ...(last === undefined ? {} : { lastAttempt: last.at }),
         attempts: record.history,
         attemptCount: record.attempts,
@@ -257,6 +259,9 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       if (facts.kind !== 'mail' || facts.sender === '') return
       await join(await mailOf(facts, item), 'delayed', 'delayed', recipientsOf(facts, late))
     },
+    async relayed(facts, item, served) {
+      await join(await mailOf(facts, item), 'relayed', 'relayed', recipientsOf(facts, served))
+    },
     optOutRefused: (...about) => atOnce('optout-refused', ...about),
     category3Required: (...about) => atOnce('category3-required', ...about),
     category3Advice: (...about) => atOnce('category3-advice', ...about),
@@ -274,7 +279,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     const mail = await mailOf(facts, item)
     const postmaster = postmasterAddress(runtime.settings())
     const batch: Batch = { mail, kind: 'expired', recipients: recipientsOf(facts, failed), waiting: [] }
-    const failure = batch.recipients[0]?.failure
+    const failure = failed[0]?.record.lastFailure
     const kind = failure === undefined ? 'expired' : reportKindFor(failure)
     if (postmaster === undefined || facts.recipients.includes(postmaster)) {
       tell(
@@ -288,6 +293,23 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     }
     await send({ ...batch, kind })
   }
+}
+
+/** What a report says became of a recipient. */
+function toldOf({ relayed, lastFailure }: RecipientRecord): Told {
+  if (relayed !== undefined) {
+    const { mx, address, port, response } = relayed
+    const [, code = '250', text = ''] = /^(\d{3})\s+(.*)$/s.exec(response) ?? []
+    return {
+      resultType: 'relayed',
+      // RFC 3463 section 3.1: X.0.0, nothing more is known than the class
+      enhancedCode: '2.0.0',
+      publicText: 'the mail was passed on to a server that sends no receipts',
+      ...{ mx, address, port },
+      smtp: { code: Number(code), text },
+    }
+  }
+  return lastFailure ?? { resultType: 'local-error', enhancedCode: '5.3.0', publicText: 'unknown' }
 }
 
 function policySources(batch: Batch): string {
@@ -328,14 +350,9 @@ function optOutAdvice(batch: Batch, configured: boolean): Pick<ReportInput, 'opt
   // who demanded TLS at every hop is not told how to do without
   if (batch.mail.facts.notes?.requiretls === true) return { optOutPossible: false }
   if (!configured || !failures.every(isTlsFailure)) return { optOutPossible: false, optOutWhyNot: 'not-tls' }
-  const refusals = batch.mail.facts.notes?.optOut.refusals ?? []
-  if (
-    refusals.some(
-      (refusal) => refusal.code === 'cpr' || refusal.code === 'sensitive' || refusal.code === 'contradicting-label',
-    )
-  ) {
-    return { optOutPossible: false, optOutWhyNot: 'findings' }
-  }
+  // without notes that can be believed nobody knows what is in the mail
+  if (batch.mail.facts.notes === null) return { optOutPossible: false }
+  if (batch.mail.facts.notes.optOut.forbidden === true) return { optOutPossible: false, optOutWhyNot: 'findings' }
   if (batch.recipients.some((recipient) => recipient.requirement?.overrideNever === true))
     return { optOutPossible: false, optOutWhyNot: 'map' }
   return { optOutPossible: true }

@@ -18,10 +18,16 @@ export function offerRequiretls(connection: Connection): HookResult {
   const { capabilities } = connection
   // RFC 8689 section 2: the option has no meaning outside TLS, so it is not offered there
   if (capabilities === undefined || connection.tls?.enabled !== true) return []
-  // who can neither relay nor log in to relay hands its mail to somebody else's queue, for which nothing can be promised
-  const mayRelay = connection.relaying || capabilities.some((line) => /^AUTH[ =]/i.test(line))
-  if (mayRelay) capabilities.push(KEYWORD)
+  if (mayRelay(connection)) capabilities.push(KEYWORD)
   return []
+}
+
+/**
+ * Who can neither relay nor log in to relay hands its mail to somebody else's queue, for which nothing can be promised.
+ * To be asked in `hook_capabilities`, after the plugins that offer AUTH.
+ */
+export function mayRelay({ relaying, capabilities = [] }: Connection): boolean {
+  return relaying || capabilities.some((line) => /^AUTH[ =]/i.test(line))
 }
 
 /**

@@ -1,5 +1,6 @@
 /** MAIL FROM and RCPT TO lines (RFC 5321 section 4.1.1) with the parameters that the server offers. */
 import type { Failure } from '../failure'
+import { readEnvid, readNotify, readOrcpt } from './dsn-parameters'
 import type { Capabilities } from './ehlo'
 import { HostTrouble } from './failures'
 import type { DeliveryRequest } from './types'
@@ -42,7 +43,8 @@ export function mailCommand(request: DeliveryRequest, capabilities: Capabilities
   if (requiretls) parts.push('REQUIRETLS')
   if (capabilities.has('DSN') && request.dsn) {
     if (request.dsn.ret !== undefined) parts.push(`RET=${request.dsn.ret}`)
-    if (isXtext(request.dsn.envid)) parts.push(`ENVID=${request.dsn.envid}`)
+    const envid = readEnvid(request.dsn.envid ?? '')
+    if (envid !== undefined) parts.push(`ENVID=${envid}`)
   }
   return parts.join(' ')
 }
@@ -50,24 +52,16 @@ export function mailCommand(request: DeliveryRequest, capabilities: Capabilities
 export function rcptCommand(request: DeliveryRequest, capabilities: Capabilities, recipient: string): string {
   const parts = [`RCPT TO:<${recipient}>`]
   const dsn = capabilities.has('DSN') ? request.dsn?.rcpt[recipient] : undefined
-  if (
-    dsn?.notify !== undefined &&
-    /^(?:NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*)$/iu.test(dsn.notify)
-  ) {
-    parts.push(`NOTIFY=${dsn.notify}`)
-  }
-  const orcpt = dsn?.orcpt
-  if (isXtext(orcpt)) parts.push(`ORCPT=${orcpt}`)
+  // what is not as RFC 3461 section 4 wants it is left out rather than sent as a second parameter
+  const notify = readNotify(dsn?.notify ?? '')
+  if (notify !== undefined) parts.push(`NOTIFY=${notify}`)
+  const orcpt = readOrcpt(dsn?.orcpt ?? '')
+  if (orcpt !== undefined) parts.push(`ORCPT=${orcpt}`)
   return parts.join(' ')
 }
 
 function needsUtf8(request: DeliveryRequest): boolean {
   return request.smtpUtf8 || [request.sender, ...request.recipients].some((address) => NON_ASCII.test(address))
-}
-
-/** RFC 3461 section 4: printable, no blank; what is not is left out rather than sent as a second parameter. */
-function isXtext(value: string | undefined): value is string {
-  return value !== undefined && /^[\x21-\x7e]{1,500}$/u.test(value)
 }
 
 /** RFC 6531 section 3.5 with the code of RFC 5248's registry: X.6.7, non-ASCII addresses not permitted. */

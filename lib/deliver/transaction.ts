@@ -181,7 +181,7 @@ async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
 /** A final reply to the content. */
 async function conclude(transaction: Transaction, recipient: string, reply: Reply): Promise<void> {
   const { session } = transaction
-  const { target, tls, authenticated } = session
+  const { target, tls, authenticated, capabilities } = session
   if (isPositive(reply)) {
     await transaction.settle({
       recipient,
@@ -193,6 +193,7 @@ async function conclude(transaction: Transaction, recipient: string, reply: Repl
       tls,
       authenticated,
       lmtp: target.lmtp,
+      offersDsn: capabilities.has('DSN'),
     })
     return
   }

@@ -101,6 +101,8 @@ export type RecipientOutcome = {
       tls: TlsFacts | null
       authenticated: boolean
       lmtp: boolean
+      /** The server offers DSN (RFC 3461 section 5.2.2): from here on it answers for NOTIFY. */
+      offersDsn: boolean
       /** mode=monitor: what enforcing would have held against this host; absent = nothing. */
       wouldFail?: Failure
     }

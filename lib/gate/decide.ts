@@ -3,7 +3,7 @@
  * verdict, to the gateway, to `scan`, and to whoever explains it.
  */
 import { addressListed, domainListed, domainOf, normalAddress } from './addresses'
-import type { Content, Finding, Refusal, RefusalCode, Rules, SenderFacts, Verdict } from './types'
+import type { Content, Finding, Marker, Refusal, RefusalCode, Rules, SenderFacts, Verdict } from './types'
 
 /** How many places are named per code; the rest is counted. */
 const NAMED_PLACES = 20
@@ -25,6 +25,7 @@ export function decide(content: Content, rules: Rules): Verdict {
     by: content.request.by,
     granted,
     refusals,
+    contentForbids: contentForbids(content, rules),
     persons: content.persons,
     nameRows: content.nameRows,
     findings: [...content.findings],
@@ -50,18 +51,15 @@ function refusalsOf(content: Content, rules: Rules): Refusal[] {
   if (!content.markers.some((marker) => marker.class === 'public')) {
     refuse('no-public-marker', 'message', 'Nothing says that the content is classified as public.')
   }
-  for (const marker of content.markers) {
-    if (marker.class === 'public') continue
+  for (const marker of contradicting(content)) {
     const detail =
       marker.class === 'non-public'
         ? 'A mark says that the content is not public.'
         : 'A mark is not known to mean public.'
     refuse('contradicting-label', marker.where ?? marker.source, detail)
   }
-  for (const finding of content.findings) {
-    if (RANK[finding.confidence] >= RANK[rules.blockAt]) {
-      refuse('cpr', finding.where, 'Something that reads as a CPR number stands there.')
-    }
+  for (const finding of blocking(content, rules)) {
+    refuse('cpr', finding.where, 'Something that reads as a CPR number stands there.')
   }
   for (const { where, detail } of content.sensitive) refuse('sensitive', where, detail)
   for (const { where, reason } of content.uninspected) refuse('uninspected', where, `It could not be read: ${reason}.`)
@@ -71,6 +69,24 @@ function refusalsOf(content: Content, rules: Rules): Refusal[] {
   }
   if (content.timeUp) refuse('cannot-inspect-now', 'message', 'The reading was not complete in time.')
   return shortened(refusals)
+}
+
+/** The conditions that are about what is in the mail, and not about who asks or how. */
+function contentForbids(content: Content, rules: Rules): boolean {
+  return (
+    blocking(content, rules).length > 0 ||
+    content.sensitive.length > 0 ||
+    contradicting(content).length > 0 ||
+    content.protection.length > 0
+  )
+}
+
+function blocking(content: Content, rules: Rules): Finding[] {
+  return content.findings.filter((finding) => RANK[finding.confidence] >= RANK[rules.blockAt])
+}
+
+function contradicting(content: Content): Marker[] {
+  return content.markers.filter((marker) => marker.class !== 'public')
 }
 
 /** Condition 1: who may opt out. */

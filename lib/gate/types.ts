@@ -80,6 +80,8 @@ export interface Verdict {
   granted: boolean
   /** Every failing condition, not only the first. */
   refusals: Refusal[]
+  /** What is in the mail forbids an opt-out, whether one was asked for or not: nobody is to be pointed to it. */
+  contentForbids: boolean
   persons: number
   /** Rows of tables that name a person beside something private, without a number. */
   nameRows: number

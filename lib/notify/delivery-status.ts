@@ -3,7 +3,7 @@ import { foldLines } from 'nodemailer/lib/mime-funcs'
 import { mailDate, parseIso } from './dates'
 import { oneLine } from '../util/one-line'
 import { addressWithALabels, ascii, clean, isAscii, type Mask } from './sanitize'
-import type { ReportInput, ReportRecipient } from './types'
+import type { ReportInput, ReportKind, ReportRecipient } from './types'
 import { serverWords } from './values'
 
 /**
@@ -30,21 +30,35 @@ export function deliveryStatus(input: ReportInput, mask: Mask, utf8: boolean): s
 
 function recipientBlock(input: ReportInput, recipient: ReportRecipient, mask: Mask, utf8: boolean): string[] {
   const { failure } = recipient
-  const delayed = input.kind === 'delayed'
+  const { action, statusClass } = actionOf(input.kind)
   const lastAttempt = parseIso(recipient.lastAttempt)
   return [
     // RFC 3461 section 6.3 (d): only from ORCPT.
     ...(recipient.originalRecipient === undefined ? [] : [originalRecipient(recipient.originalRecipient, utf8)]),
     // RFC 3464 section 2.3.2 to 2.3.4: required.
     addressField('Final-Recipient', addressWithALabels(recipient.address), utf8),
-    field('Action', delayed ? 'delayed' : 'failed'),
-    field('Status', statusCode(failure.enhancedCode, delayed ? '4' : '5')),
+    field('Action', action),
+    field('Status', statusCode(failure.enhancedCode, statusClass)),
     ...diagnosis(recipient, mask),
     ...(lastAttempt === undefined ? [] : [field('Last-Attempt-Date', mailDate(lastAttempt))]),
     field('Final-Log-ID', ascii(oneLine(recipient.logId))),
     // RFC 3464 section 2.3.9: only with Action: delayed.
-    ...(delayed && input.retryUntil !== undefined ? [field('Will-Retry-Until', mailDate(input.retryUntil))] : []),
+    ...(action === 'delayed' && input.retryUntil !== undefined
+      ? [field('Will-Retry-Until', mailDate(input.retryUntil))]
+      : []),
   ]
+}
+
+/** RFC 3464 section 2.3.3, and the class of status code that goes with it (RFC 3463 section 3.1). */
+function actionOf(kind: ReportKind): { action: 'failed' | 'delayed' | 'relayed'; statusClass: '2' | '4' | '5' } {
+  switch (kind) {
+    case 'delayed':
+      return { action: 'delayed', statusClass: '4' }
+    case 'relayed':
+      return { action: 'relayed', statusClass: '2' }
+    default:
+      return { action: 'failed', statusClass: '5' }
+  }
 }
 
 /**
@@ -87,7 +101,7 @@ function utf8AddressXtext(address: string): string {
 }
 
 /** RFC 3463 section 2: `class.subject.detail` without leading zeros; the class is what the action says. */
-function statusCode(code: string, wanted: '4' | '5'): string {
+function statusCode(code: string, wanted: '2' | '4' | '5'): string {
   const match = /^[245]\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(code)
   return match === null ? `${wanted}.0.0` : `${wanted}.${match[1] ?? '0'}.${match[2] ?? '0'}`
 }

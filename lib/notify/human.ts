@@ -86,6 +86,7 @@ export function humanPart(input: ReportInput, templates: LanguageTemplates, lang
 function wasTried(input: ReportInput): boolean {
   switch (input.kind) {
     case 'delayed':
+    case 'relayed':
     case 'optout-refused':
     case 'category3-required':
     case 'category3-advice':
@@ -106,6 +107,7 @@ function optOutNote(input: ReportInput, paragraphs: (section: string) => string[
   switch (input.kind) {
     // Nothing failed for good, or the refusals themselves say it.
     case 'delayed':
+    case 'relayed':
     case 'optout-refused':
     case 'category3-advice':
       return []

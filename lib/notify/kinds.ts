@@ -23,6 +23,7 @@ export const REPORT_KINDS: readonly ReportKind[] = [
   'category3-required',
   'category3-advice',
   'delayed',
+  'relayed',
 ]
 
 const KIND_OF: Readonly<Record<ResultType, ReportKind>> = {

@@ -1,10 +1,10 @@
 /** A made-up mail per kind of report, so that a postmaster can look at every report before a sender does. */
 import type { Language, Settings } from '../config/settings'
 import type { HostAttempt } from '../deliver/types'
-import type { CertificateFacts, Failure, ResultType, TlsFacts } from '../failure'
+import type { CertificateFacts, TlsFacts } from '../failure'
 import type { Refusal } from '../gate/types'
 import { caseId } from './case-id'
-import type { ReportInput, ReportKind, ReportRecipient } from './types'
+import type { ReportInput, ReportKind, ReportRecipient, Told } from './types'
 
 const MINUTE = 60_000
 /** 23 November 2026, 19.03 Danish time. */
@@ -72,6 +72,7 @@ const NOT_TLS: ReadonlySet<ReportKind> = new Set<ReportKind>([
   'category3-required',
   'category3-advice',
   'delayed',
+  'relayed',
 ])
 
 const REFUSALS: readonly Refusal[] = [
@@ -79,14 +80,14 @@ const REFUSALS: readonly Refusal[] = [
   { code: 'cpr', where: 'attachment deltagere.xlsx > Ark1!B7', detail: 'a CPR number was found' },
 ]
 
-function sampleRecipient(failure: Failure, now: number): ReportRecipient {
+function sampleRecipient(failure: Told, now: number): ReportRecipient {
   const tried = failure.mx !== undefined
-  const times = tried ? [QUEUED, QUEUED + 5 * MINUTE, now - MINUTE] : []
+  const times = !tried ? [] : failure.resultType === 'relayed' ? [QUEUED] : [QUEUED, QUEUED + 5 * MINUTE, now - MINUTE]
+  const { resultType } = failure
   const attempts: HostAttempt[] = times.map((time) => ({
     ...HOST,
     at: new Date(time).toISOString(),
-    ok: false,
-    failure,
+    ...(resultType === 'relayed' ? { ok: true } : { ok: false, failure: { ...failure, resultType } }),
     ...(failure.tls === undefined ? {} : { tls: failure.tls }),
   }))
   return {
@@ -99,7 +100,7 @@ function sampleRecipient(failure: Failure, now: number): ReportRecipient {
   }
 }
 
-function at(resultType: ResultType, enhancedCode: string, publicText: string, more: Partial<Failure> = {}): Failure {
+function at(resultType: Told['resultType'], enhancedCode: string, publicText: string, more: Partial<Told> = {}): Told {
   return { resultType, enhancedCode, publicText, mx: HOST.host, address: HOST.address, port: HOST.port, ...more }
 }
 
@@ -128,7 +129,7 @@ function shown(change: Partial<CertificateFacts>): { tls: TlsFacts } {
 const host = HOST.host
 
 /** The failure of each sample, and how long after queueing the report is made. */
-const SAMPLES: Readonly<Record<ReportKind, { failure: Failure; minutes: number }>> = {
+const SAMPLES: Readonly<Record<ReportKind, { failure: Told; minutes: number }>> = {
   'tls-not-offered': {
     failure: at('starttls-not-supported', '5.7.4', `${host} did not offer STARTTLS`),
     minutes: 240,
@@ -245,5 +246,11 @@ const SAMPLES: Readonly<Record<ReportKind, { failure: Failure; minutes: number }
   delayed: {
     failure: at('connection-failed', '4.4.1', `no connection to ${host} [${HOST.address}]:25: timed out`),
     minutes: 120,
+  },
+  relayed: {
+    failure: at('relayed', '2.0.0', 'the mail was passed on to a server that sends no receipts', {
+      smtp: { code: 250, enhanced: '2.0.0', text: 'Ok: queued as 4F1C22A' },
+    }),
+    minutes: 1,
   },
 }

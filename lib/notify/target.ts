@@ -41,16 +41,29 @@ export function reportTarget(input: TargetInput): ReportTarget {
   return postmasterOrNobody(input, 'the sender asked not to be told (RFC 3461 NOTIFY)')
 }
 
+/**
+ * Is the sender owed a report that a mail was relayed (RFC 3461 section 5.2.2)? Only where success notices are offered:
+ * whoever offers DSN has promised an answer to NOTIFY=SUCCESS. Pure.
+ *
+ * @param offersDsn does the host that took the mail answer for it from here on?
+ */
+export function owesRelayed(input: Omit<TargetInput, 'reportKind'>, offersDsn: boolean): boolean {
+  if (offersDsn || input.settings.ndr.dsn !== 'advertise') return false
+  return reportTarget({ ...input, reportKind: 'relayed' }).kind === 'sender'
+}
+
 /** RFC 3461 sections 5.2.5 (c) and 5.2.6 (b): what NOTIFY lets through. */
 function wants(notify: string | undefined, kind: ReportKind): boolean {
-  // Section 4.1: without NOTIFY a sender is told of failures, and may be told of delays.
-  if (notify === undefined || notify.trim() === '') return true
+  // Section 4.1: without NOTIFY a sender is told of failures, and may be told of delays; nobody asked about success.
+  if (notify === undefined || notify.trim() === '') return kind !== 'relayed'
   const asked = notify
     .toUpperCase()
     .split(',')
     .map((word) => word.trim())
   if (asked.includes('NEVER')) return false
   switch (kind) {
+    case 'relayed':
+      return asked.includes('SUCCESS')
     case 'delayed':
       return asked.includes('DELAY')
     case 'category3-advice':
@@ -61,9 +74,11 @@ function wants(notify: string | undefined, kind: ReportKind): boolean {
   }
 }
 
+const NO_LOSS: ReadonlySet<ReportKind> = new Set<ReportKind>(['delayed', 'relayed', 'category3-advice'])
+
 function postmasterOrNobody(input: TargetInput, why: string): ReportTarget {
-  // A delay or a piece of advice that nobody wants to hear is no loss.
-  if (input.reportKind === 'delayed' || input.reportKind === 'category3-advice') return { kind: 'nobody', why }
+  // What is about no failure and nobody wants to hear is no loss.
+  if (NO_LOSS.has(input.reportKind)) return { kind: 'nobody', why }
   const to = postmasterAddress(input.settings)
   return to === undefined
     ? { kind: 'nobody', why: `${why}, and no postmaster is configured` }

@@ -1,5 +1,5 @@
 /** What a report is made from. The composer is pure: same input, same bytes (ids and time are inputs). */
-import type { Failure } from '../failure'
+import type { Failure, ResultType } from '../failure'
 import type { HostAttempt } from '../deliver/types'
 import type { Refusal } from '../gate/types'
 import type { Language } from '../config/settings'
@@ -24,13 +24,20 @@ export type ReportKind =
   | 'category3-required'
   | 'category3-advice'
   | 'delayed'
+  | 'relayed'
+
+/**
+ * What became of a recipient. `relayed` is no failure: the next hop took the mail, and will tell nobody what it does with
+ * it (RFC 3461 section 5.2.2).
+ */
+export type Told = Omit<Failure, 'resultType'> & { resultType: ResultType | 'relayed' }
 
 export interface ReportRecipient {
   /** As it stood in the envelope. */
   address: string
   /** ORCPT, decoded, `type;address`. */
   originalRecipient?: string
-  failure: Failure
+  failure: Told
   /** ISO 8601 of the last attempt. */
   lastAttempt?: string
   attempts: readonly HostAttempt[]

@@ -45,7 +45,8 @@ export interface SecureMailNotes {
   category: 1 | 2 | 3 | null
   grant: Grant | null
   requiretls: boolean
-  optOut: { requested: boolean; refusals: Refusal[] }
+  /** `forbidden`: what is in the mail forbids an opt-out (`Verdict.contentForbids`); absent = it does not. */
+  optOut: { requested: boolean; refusals: Refusal[]; forbidden?: boolean }
   /** SHA-256 (hex) of what a grant or REQUIRETLS is about, as queued; null exactly where there is neither. */
   digest: string | null
   dsn?: DsnParameters
@@ -93,6 +94,7 @@ function readNotes(value: unknown): SecureMailNotes {
     optOut: fields.object('optOut', (optOut) => ({
       requested: optOut.flag('requested'),
       refusals: optOut.objects('refusals', LIMITS.refusals, readRefusal),
+      ...(optOut.has('forbidden') ? { forbidden: optOut.flag('forbidden') } : {}),
     })),
     digest: fields.isNull('digest') ? null : fields.text('digest', { pattern: SHA256_HEX, max: 64 }),
     ...(fields.has('dsn') ? { dsn: fields.object('dsn', readDsn) } : {}),

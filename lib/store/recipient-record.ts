@@ -1,7 +1,7 @@
 /** `RecipientRecord` as plain values: how one is read from the store, and how two of the same recipient are joined. */
 import type { HostAttempt } from '../deliver/types'
 import type { Failure } from '../failure'
-import type { RecipientRecord } from './types'
+import type { RecipientRecord, RelayedTo } from './types'
 
 /** Host attempts that are kept. */
 export const HISTORY = 20
@@ -46,7 +46,7 @@ export function joinRecords(older: RecipientRecord | undefined, newer: Recipient
  */
 export function parseRecord(value: unknown): RecipientRecord {
   const record = asObject(value, 'the record')
-  const { state, tlsFailingSince, lastFailure, requirement, history } = record
+  const { state, tlsFailingSince, lastFailure, requirement, relayed, history } = record
   if (state !== 'pending' && state !== 'delivered' && state !== 'failed') throw wrong('state')
   if (!Array.isArray(history)) throw wrong('history')
   return {
@@ -58,6 +58,7 @@ export function parseRecord(value: unknown): RecipientRecord {
     tlsFailingSince: tlsFailingSince === null ? null : asNumber(tlsFailingSince, 'tlsFailingSince'),
     ...(lastFailure === undefined ? {} : { lastFailure: asFailure(lastFailure, 'lastFailure') }),
     ...(requirement === undefined ? {} : { requirement: asRequirement(requirement) }),
+    ...(relayed === undefined ? {} : { relayed: asRelayed(relayed) }),
     history: history.map((attempt) => asAttempt(attempt)),
   }
 }
@@ -76,6 +77,15 @@ function asRequirement(value: unknown): NonNullable<RecipientRecord['requirement
   if (typeof level !== 'string') throw wrong('requirement.level')
   if (typeof source !== 'string') throw wrong('requirement.source')
   return { level, source, overrideNever: asBoolean(overrideNever, 'requirement.overrideNever') }
+}
+
+function asRelayed(value: unknown): RelayedTo {
+  const relayed = asObject(value, 'relayed')
+  for (const name of ['mx', 'address', 'response']) {
+    if (typeof relayed[name] !== 'string') throw wrong(`relayed.${name}`)
+  }
+  asNumber(relayed.port, 'relayed.port')
+  return value as RelayedTo
 }
 
 function asAttempt(value: unknown): HostAttempt {

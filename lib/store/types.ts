@@ -50,6 +50,14 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** The host that took a mail, and its reply to the final dot. */
+export interface RelayedTo {
+  mx: string
+  address: string
+  port: number
+  response: string
+}
+
 /** What is known of one mail and recipient across attempts; kept under (mail id, recipient). */
 export interface RecipientRecord {
   /** Milliseconds: when the mail was queued. */
@@ -64,6 +72,11 @@ export interface RecipientRecord {
   tlsFailingSince: number | null
   /** Of the last attempt. */
   lastFailure?: Failure
+  /**
+   * The sender asked to be told of success (RFC 3461), and the host that took the mail will not tell: the sender is owed a
+   * `relayed` report until `reported` is set.
+   */
+  relayed?: RelayedTo
   /** What the last attempt required and why, for reports: `map: secure-mail.tls_policy:12 partner.dk`. */
   requirement?: { level: string; source: string; overrideNever: boolean }
   /** The last 20 host attempts, oldest first. */

@@ -25,6 +25,7 @@ const delivered: RecipientOutcome = {
   tls: TLS,
   authenticated: false,
   lmtp: false,
+  offersDsn: false,
 }
 const failed: RecipientOutcome = {
   recipient: 'bo@partner.example',

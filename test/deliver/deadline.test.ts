@@ -53,6 +53,7 @@ const delivered: RecipientOutcome = {
   tls: null,
   authenticated: false,
   lmtp: false,
+  offersDsn: false,
 }
 
 const attempt: HostAttempt = { host: 'mx', at: new Date(START).toISOString(), ok: false }

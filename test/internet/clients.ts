@@ -15,6 +15,8 @@ export interface Submission {
   tls?: 'no' | 'starttls'
   /** Python only: parameters of MAIL FROM, e.g. `REQUIRETLS`. */
   mailOptions?: readonly string[]
+  /** Python only: parameters of every RCPT TO, e.g. `NOTIFY=NEVER`. */
+  rcptOptions?: readonly string[]
   /** Name in EHLO; default `client.uni.test`. */
   helo?: string
   /** Milliseconds; default 30,000. */
@@ -81,7 +83,7 @@ try:
         raise smtplib.SMTPResponseException(code, text)
     accepted = 0
     for to in job['to']:
-        code, text = client.rcpt(to)
+        code, text = client.rcpt(to, job['rcptOptions'])
         if code in (250, 251):
             accepted += 1
         else:
@@ -108,6 +110,7 @@ export async function sendWithPython(mail: Submission): Promise<Sent & { refused
     helo: mail.helo ?? 'client.uni.test',
     tls: mail.tls ?? 'no',
     mailOptions: mail.mailOptions ?? [],
+    rcptOptions: mail.rcptOptions ?? [],
     auth: mail.auth ?? null,
     seconds: Math.ceil((mail.limit ?? 30_000) / 1000),
   }

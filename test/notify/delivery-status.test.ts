@@ -102,6 +102,14 @@ describe('message/delivery-status', function () {
     assert.deepEqual(valuesOf(found[1]!, 'Will-Retry-Until'), ['Tue, 24 Nov 2026 17:03:14 +0000'])
   })
 
+  it('says relayed, class 2 and who took it, when the next hop will not tell (RFC 3461 section 5.2.2)', async () => {
+    const [, recipient] = await blocks(report('relayed'))
+    assert.deepEqual(valuesOf(recipient!, 'Action'), ['relayed'])
+    assert.deepEqual(valuesOf(recipient!, 'Status'), ['2.0.0'])
+    assert.deepEqual(valuesOf(recipient!, 'Remote-MTA'), ['dns; mx1.partner.example'])
+    assert.deepEqual(valuesOf(recipient!, 'Diagnostic-Code'), ['smtp; 250 2.0.0 Ok: queued as 4F1C22A'])
+  })
+
   it('has one block about the mail and one per recipient', async () => {
     const addresses = ['a@x.example', 'b@y.example', 'c@z.example']
     const found = await blocks(

@@ -6,7 +6,8 @@ import { composeReport } from '../../lib/notify/compose'
 import { decodeFully } from '../../lib/notify/encoded-words'
 import { REPORT_KINDS } from '../../lib/notify/kinds'
 import { clean } from '../../lib/notify/sanitize'
-import type { ReportInput } from '../../lib/notify/types'
+import type { Failure } from '../../lib/failure'
+import type { ReportInput, Told } from '../../lib/notify/types'
 import { packageTemplates, recipientOf, report } from './fixtures'
 import { allParts, judge, valuesOf } from './judge'
 
@@ -45,6 +46,11 @@ const hidings: ((text: string) => string)[] = [
   },
 ]
 
+const asFailure = (told: Told): Failure => ({
+  ...told,
+  resultType: told.resultType === 'relayed' ? 'smtp-deferred' : told.resultType,
+})
+
 function plant(kind: ReportInput['kind'], text: string, hide: (text: string) => string): ReportInput {
   const input = report(kind)
   const failure = {
@@ -70,7 +76,7 @@ function plant(kind: ReportInput['kind'], text: string, hide: (text: string) => 
     recipients: [
       recipientOf(kind, {
         failure,
-        attempts: [{ host: 'mx1.partner.example', at: '2026-11-23T18:03:14Z', ok: false, failure }],
+        attempts: [{ host: 'mx1.partner.example', at: '2026-11-23T18:03:14Z', ok: false, failure: asFailure(failure) }],
       }),
     ],
     optOut: { requested: true, refusals: [{ code: 'cpr', where: `attachment ${text}.xlsx`, detail: text }] },

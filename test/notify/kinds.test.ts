@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { TLS_RESULT_TYPES, type ResultType } from '../../lib/failure'
 import { caseId } from '../../lib/notify/case-id'
 import { causeKey, REPORT_KINDS, reportKindFor } from '../../lib/notify/kinds'
-import { postmasterAddress, reportTarget, type TargetInput } from '../../lib/notify/target'
+import { owesRelayed, postmasterAddress, reportTarget, type TargetInput } from '../../lib/notify/target'
 import type { ReportKind } from '../../lib/notify/types'
 import { SETTINGS } from './fixtures'
 
@@ -86,6 +86,9 @@ describe('who gets a report', () => {
     ['3461 5.2.5 with DELAY', { reportKind: 'delayed', ...notify('DELAY', 'FAILURE') }, 'sender a@x.example'],
     ['delay notice without NOTIFY', { reportKind: 'delayed' }, 'sender a@x.example b@y.example'],
     ['delay notice to the null sender', { reportKind: 'delayed', sender: '' }, 'nobody'],
+    ['3461 4.1 nobody asked about success', { reportKind: 'relayed' }, 'nobody'],
+    ['3461 5.2.2 with SUCCESS', { reportKind: 'relayed', ...notify('SUCCESS', 'FAILURE') }, 'sender a@x.example'],
+    ['3461 6.1 relayed, null sender', { reportKind: 'relayed', sender: '', ...notify('SUCCESS') }, 'nobody'],
     [
       'ndr.dsn=ignore',
       { ...notify('NEVER', 'NEVER'), settings: { ...settings, ndr: { ...settings.ndr, dsn: 'ignore' } } },
@@ -104,6 +107,21 @@ describe('who gets a report', () => {
       assert.equal(who, expected)
       if (target.kind === 'sender') assert.equal(target.to, base.sender)
       if (target.kind === 'postmaster') assert.equal(target.to, 'postmaster@uni.example')
+    })
+  }
+
+  /** Setting; NOTIFY; does the next hop offer DSN; is a report owed? */
+  for (const [dsn, asked, offersDsn, owed] of [
+    ['advertise', 'SUCCESS', false, true],
+    ['advertise', 'SUCCESS', true, false],
+    ['advertise', 'FAILURE', false, false],
+    ['advertise', 'NEVER', false, false],
+    ['honour', 'SUCCESS', false, false],
+    ['ignore', 'SUCCESS', false, false],
+  ] as const) {
+    it(`3461 5.2.2 dsn=${dsn}, NOTIFY=${asked}, next hop ${offersDsn ? 'with' : 'without'} DSN: ${owed ? 'owed' : 'not owed'}`, () => {
+      const given = { ...base, ...notify(asked), settings: { ...settings, ndr: { ...settings.ndr, dsn } } }
+      assert.equal(owesRelayed({ ...given, recipients: ['a@x.example'] }, offersDsn), owed)
     })
   }
 

@@ -247,7 +247,16 @@ describe('24 hours of a partner’s failure, played', function () {
       const at = { host: 'mx.partner.test', address: '192.0.2.1', port: 25 }
       const outcome: RecipientOutcome =
         answer === 'takes it'
-          ? { recipient, result: 'delivered', ...at, response: '250 ok', tls: null, authenticated: false, lmtp: false }
+          ? {
+              recipient,
+              result: 'delivered',
+              ...at,
+              response: '250 ok',
+              tls: null,
+              authenticated: false,
+              lmtp: false,
+              offersDsn: false,
+            }
           : { recipient, result: 'deferred', failure: { ...answer, mx: at.host } }
       await request.onOutcome(outcome)
       outcomes.push(outcome)
