@@ -90,7 +90,7 @@ function read<T>(
   keyword: string,
   reader: (value: string) => T | undefined,
 ): { keyword: string; value: T | undefined; wrong: boolean } {
-  const text = Object.hasOwn(given, keyword) ? given[keyword] : undefined
+  const text = given[keyword]
   const value = typeof text === 'string' ? reader(text) : undefined
   return { keyword, value, wrong: text !== undefined && value === undefined }
 }

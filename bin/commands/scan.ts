@@ -8,7 +8,7 @@ import { formatProblem, loadConfig } from '../../lib/config'
 import type { Settings } from '../../lib/config/settings'
 import { createReaderPool, inspect, type ReaderPool } from '../../lib/gate'
 import { domainListed, domainOf, mailboxes, normalAddress } from '../../lib/gate/addresses'
-import type { Refusal, Verdict } from '../../lib/gate/types'
+import type { Verdict } from '../../lib/gate/types'
 import { fieldsNamed, parseHeader } from '../../lib/message/header'
 import { findInstance } from '../instance'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
@@ -23,7 +23,7 @@ interface ScanOptions extends CommonOptions {
 export interface ScanReport {
   file: string
   category: Verdict['category']
-  override: { requested: boolean; by: Verdict['by']; granted: boolean; refusals: Refusal[] }
+  override: Pick<Verdict, 'requested' | 'by' | 'granted' | 'refusals' | 'contentForbids'>
   persons: number
   nameRows: number
   findings: Verdict['findings']
@@ -131,9 +131,9 @@ async function scanOne(file: string, { options, settings, clock, readers }: Scan
   const own = { ...settings, main: { ...settings.main, internalDomains } }
   const { verdict, category3 } = await inspect(raw, submission, own, clock, readers.read)
   const external = options.to === undefined || !domainListed(domainOf(options.to), settings.main.internalDomains)
-  const { category, requested, by, granted, refusals, ...found } = verdict
+  const { category, requested, by, granted, refusals, contentForbids, ...found } = verdict
   return {
-    report: { file, category, override: { requested, by, granted, refusals }, ...found },
+    report: { file, category, override: { requested, by, granted, refusals, contentForbids }, ...found },
     badNews: (requested && !granted) || (external && category3.outcome !== 'none'),
   }
 }

@@ -84,7 +84,7 @@ function wrap(text: string, first = ''): string {
 }
 
 const STYLE = {
-  body: 'font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45;color:#1a1a1a;max-width:46em',
+  body: 'font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45;color:#1a1a1a;background:#fff;max-width:46em',
   what: 'font-size:18px;font-weight:bold;margin:0 0 12px',
   cell: 'border:1px solid #bbb;padding:4px 8px;text-align:left;vertical-align:top',
   technical: 'font-family:Consolas,Menlo,monospace;font-size:12px;background:#f3f3f3;padding:10px;white-space:pre-wrap',

@@ -202,9 +202,10 @@ describe('RFC 3461 end to end, ndr.dsn=advertise', function () {
     const [mail] = about('ok-4@plain.test')
     const parsed = await parseWithPython(mail!.message)
     const [, recipient] = findPart(parsed, 'message/delivery-status')?.status ?? []
-    assert.equal(recipient?.status, '2.0.0')
-    assert.equal(recipient?.['remote-mta'], 'dns; mx.plain.test')
-    assert.match(recipient?.['diagnostic-code'] ?? '', /^smtp; 250 /)
+    assert.ok(recipient !== undefined)
+    assert.equal(recipient.status, '2.0.0')
+    assert.equal(recipient['remote-mta'], 'dns; mx.plain.test')
+    assert.match(recipient['diagnostic-code'] ?? '', /^smtp; 250 /)
     assert.doesNotMatch(findPart(parsed, 'text/plain')?.text ?? '', /unsecure/)
     const [event] = gateway.events('report-sent').filter(({ securemail }) => kindOf(securemail) === 'relayed')
     assert.equal(event?.event?.outcome, 'success')

@@ -74,7 +74,7 @@ describe('secure-mail ndr preview', function () {
     const list = JSON.parse((await run('ndr', 'preview', '--list', '--json')).out) as unknown[]
     const checkList = validator('ndr-list.schema.json')
     assert.ok(checkList(list), JSON.stringify(checkList.errors))
-    assert.equal(list.length, 19)
+    assert.equal(list.length, 20)
     const checkPreview = validator('ndr-preview.schema.json')
     for (const kind of REPORT_KINDS) {
       const preview: unknown = JSON.parse((await run('ndr', 'preview', kind, '--json')).out)

@@ -48,6 +48,14 @@ const SERVERS: Readonly<Record<string, (elapsed: number) => Failure | 'takes it'
   good: () => 'takes it',
 }
 
+/** Partners that are away for a while, then without TLS for a while, then well: no two alike. */
+const MIXED = Array.from({ length: 14 }, (_, n) => {
+  const away = ((n * 7) % 25) * HOUR
+  const noTls = ((n * 11) % 9) * HOUR
+  const serve = (elapsed: number) => (elapsed < away ? AWAY : elapsed < away + noTls ? NO_TLS : 'takes it')
+  return { name: `mixed${n}`, serve }
+})
+
 /** Minutes after queueing at which the documented waits lead to an attempt: 1, 2, 5, 10, 20, 30 ..., and at 2 h. */
 const upTo = (last: number): number[] => {
   const times = [0, 1, 3, 8, 18, 38, 68, 98, 120]
@@ -86,6 +94,7 @@ describe('24 hours of a partner’s failure, played', function () {
       queue('M-soon.1.1', ['soon@partner.test'])
       queue('M-changing.1.1', ['changing@partner.test'])
       queue('M-two.1.1', ['good@partner.test', 'notls@partner.test'])
+      for (const { name } of MIXED) queue(`M-${name}.1.1`, [`${name}@partner.test`])
       running = await begin()
       for (const end of [...RESTARTS, 25 * HOUR]) {
         await running.playUntil(START + end)
@@ -243,7 +252,9 @@ describe('24 hours of a partner’s failure, played', function () {
     for (const recipient of request.recipients) {
       const name = `${request.mailId} ${recipient}`
       attempts.set(name, [...(attempts.get(name) ?? []), minute()])
-      const answer = SERVERS[recipient.split('@')[0] ?? '']?.(Date.now() - START) ?? AWAY
+      const local = recipient.split('@')[0] ?? ''
+      const server = SERVERS[local] ?? MIXED.find(({ name }) => name === local)?.serve
+      const answer = server?.(Date.now() - START) ?? AWAY
       const at = { host: 'mx.partner.test', address: '192.0.2.1', port: 25 }
       const outcome: RecipientOutcome =
         answer === 'takes it'
@@ -311,6 +322,22 @@ describe('24 hours of a partner’s failure, played', function () {
   it('who was served is never tried again, and not reported, whatever becomes of the others in the mail', () => {
     assert.deepEqual(attemptsAt('M-two.1 good@partner.test'), [0])
     assert.deepEqual(toldAbout('good@partner.test'), [])
+  })
+
+  it('from acceptance to the final report: p50, p95 and the latest, none after 23 h; of each mail one end', () => {
+    const ends = MIXED.map(({ name, serve }) => {
+      const about = toldAbout(`${name}@partner.test`).filter(([, action]) => action === 'failed')
+      const last = attempts.get(`M-${name}.1 ${name}@partner.test`)?.at(-1) ?? 0
+      return { reports: about.length, delivered: serve(last * MINUTE) === 'takes it' ? 1 : 0 }
+    })
+    assert.ok(ends.every(({ reports, delivered }) => reports + delivered === 1))
+    const minutes = told.filter(({ action }) => action === 'failed').map(({ minute: when }) => when)
+    minutes.sort((a, b) => a - b)
+    const quantile = (share: number) => minutes[Math.ceil(share * minutes.length) - 1]
+    assert.deepEqual(
+      { count: minutes.length, p50: quantile(0.5), p95: quantile(0.95), max: quantile(1) },
+      { count: 10, p50: 13 * 60, p95: 23 * 60, max: 23 * 60 },
+    )
   })
 
   it('after a day nothing is left, and nothing went wrong on the way', () => {
