@@ -2,6 +2,7 @@
  * One event as the Elastic Common Schema names it. What ECS has a name for goes there; the rest goes under
  * `securemail.*`. docs/audit-events.md is the reference, docs/schema/audit-event.schema.json the schema.
  */
+import { mayHoldCpr } from '../classify/cpr'
 import type { CertificateFacts, Failure, TlsFacts } from '../failure'
 import { ACTIONS, SEVERITY } from './actions'
 import { addressParts } from '../util/address'
@@ -83,7 +84,7 @@ export function ecsLine(event: AuditEvent, context: EcsContext, stamp: EcsStamp)
 }
 
 function maskNumbers(text: string, context: EcsContext): string {
-  return hasDigits(text) ? context.mask(text) : text
+  return mayHoldCpr(text) ? context.mask(text) : text
 }
 
 const observers = new WeakMap<EcsContext, ReadyJson>()
@@ -200,8 +201,7 @@ function errorTree(failure: Failure | undefined): Tree | undefined {
 
 function securemailTree(event: AuditEvent, context: EcsContext, stamp: EcsStamp): Tree {
   const { failure, policy, optOut, tls } = event
-  return {
-    ...extraTree(event.extra, context.mask),
+  const tree: Tree = {
     case_id: event.caseId,
     recipient: recipientTree(event, context),
     result_type: failure?.resultType ?? event.resultType,
@@ -235,39 +235,29 @@ function securemailTree(event: AuditEvent, context: EcsContext, stamp: EcsStamp)
     tls_token: event.tlsToken,
     prev_hash: stamp.prevHash,
   }
+  addExtra(tree, event.extra, context.mask)
+  return tree
 }
 
 /**
  * Further fields: only names that are names, only values that can be none of a person's numbers. They cannot take the
  * place of the fields that this file makes itself.
  */
-function extraTree(extra: AuditEvent['extra'], mask: (text: string) => string): Tree {
-  const tree: Tree = {}
+function addExtra(tree: Tree, extra: AuditEvent['extra'], mask: (text: string) => string): void {
   for (const [name, value] of Object.entries(extra ?? {})) {
-    if (!/^[a-z][a-z_]{0,40}[0-9]{0,2}$/.test(name)) continue
+    if (Object.hasOwn(tree, name) || !/^[a-z][a-z_]{0,40}[0-9]{0,2}$/.test(name)) continue
     // A number cannot be masked and stay one: what looks like a CPR number is left out.
     if (typeof value === 'number' && (!Number.isFinite(value) || looksMasked(value, mask))) continue
     tree[name] = value
   }
-  return tree
 }
 
+/** A CPR number read as a number has ten digits, or nine where its leading zero is lost. */
+const LEAST_NUMBER = 100_000_000
+
 function looksMasked(value: number, mask: (text: string) => string): boolean {
+  if (Number.isInteger(value) && value >= 0 && value < LEAST_NUMBER) return false
   const digits = String(value)
   // A lost leading zero hides one, too.
   return [digits, digits.padStart(10, '0')].some((text) => mask(text) !== text)
-}
-
-/** Digits of a birth date: no CPR number has fewer. */
-const DATE_DIGITS = 6
-
-/** Cheap first look for the many short texts that hold no number at all; what is not ASCII is always looked through. */
-function hasDigits(text: string): boolean {
-  let digits = 0
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code > 0x7f) return true
-    if (code >= 0x30 && code <= 0x39 && (digits += 1) >= DATE_DIGITS) return true
-  }
-  return false
 }

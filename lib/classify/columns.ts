@@ -135,6 +135,29 @@ export function isRow(line: string, delimiter: Delimiter): boolean {
   return (commas + 1) * COMMA_CELL >= line.length
 }
 
+/** Is any line a row of cells? Only lines that have something to part cells with are looked at. */
+export function holdsRow(text: string): boolean {
+  return DELIMITERS.some((delimiter) => {
+    for (let at = text.indexOf(delimiter); at !== -1;) {
+      const lf = text.indexOf('\n', at)
+      const end = lf === -1 ? text.length : lf
+      if (isRow(text.slice(lastLineEnd(text, at) + 1, end), delimiter)) return true
+      at = text.indexOf(delimiter, end)
+    }
+    return false
+  })
+}
+
+/** The lines of a text, one after the other, without their ends (LF). */
+export function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start <= text.length;) {
+    const lf = text.indexOf('\n', start)
+    const end = lf === -1 ? text.length : lf
+    yield text.slice(start, end)
+    start = end + 1
+  }
+}
+
 /** Do all lines from what is known of the table down to this one hold its delimiter? Then they are known, too. */
 function reaches(text: string, table: TextTable, start: number): boolean {
   if (start < table.start) return false

@@ -152,8 +152,23 @@ export function containsCpr(text: string, now = Date.now()): boolean {
   return findCpr(text, now, { most: 1 }).length > 0
 }
 
+/** Digits of a birth date: no CPR number has fewer. */
+const DATE_DIGITS = 6
+
+/** Cheap first look for the many short texts that hold no number at all; what is not ASCII is always looked through. */
+export function mayHoldCpr(text: string): boolean {
+  let digits = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) return true
+    if (code >= 0x30 && code <= 0x39 && (digits += 1) >= DATE_DIGITS) return true
+  }
+  return false
+}
+
 /** The text with every number at LOW or above replaced by `DDMMYY-****`. For everything that is logged or shown. */
 export function maskCpr(text: string, now = Date.now()): string {
+  if (!mayHoldCpr(text)) return text
   const pieces: string[] = []
   let at = 0
   for (const hit of findCpr(text, now, { most: Number.POSITIVE_INFINITY })) {

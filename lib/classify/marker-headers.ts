@@ -53,7 +53,7 @@ function judge(
   const shown = said.replace(/\p{C}+/gu, ' ').slice(0, 80)
   // RFC 2156 section 5.3.4: every value of Sensitivity is a veto, absence is normal
   if (isSensitivity) return { class: 'non-public', value: shown }
-  if (wanted.some((pair) => sameText(pair.value, value))) return { class: 'public', value: shown }
+  if (wanted.some((pair) => asRead(pair.value) === asRead(value))) return { class: 'public', value: shown }
   if (wanted.length > 0) return { class: 'non-public', value: shown }
   return { class: classOfWords(said) === 'non-public' ? 'non-public' : 'unknown', value: shown }
 }
@@ -76,8 +76,7 @@ function readable(key: string, value: string): string {
   return named.length === 0 ? value : named.join(', ')
 }
 
-/** Equal for a reader: NFKC, case and the number of blanks make no difference. */
-export function sameText(a: string, b: string): boolean {
-  const plain = (text: string) => fold(text).replace(/\s+/g, ' ').trim()
-  return plain(a) === plain(b)
+/** One form for what is equal to a reader: NFKC, case and the number of blanks make no difference. */
+export function asRead(text: string): string {
+  return fold(text).replace(/\s+/g, ' ').trim()
 }

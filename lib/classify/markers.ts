@@ -9,10 +9,11 @@ import { fieldsNamed, type HeaderBlock } from '../message/header'
 import type { Message, Part, TextPiece } from '../message/message'
 import { fold, subjectTags } from '../message/subject'
 import type { Marker } from '../gate/types'
+import { linesOf } from './columns'
 import { isNarrow } from './cpr-spots'
 import { tableText } from './table-text'
 import { classOfWords } from './classification-words'
-import { readMarkerHeaders, sameText } from './marker-headers'
+import { asRead, readMarkerHeaders } from './marker-headers'
 import { labelsFromProperties, purviewClass } from './file-labels'
 import { readPurview, type PurviewLabel } from './purview'
 
@@ -98,7 +99,7 @@ function inSubject(subject: string, prefix: string, rules: Settings['public']): 
 function inText(piece: TextPiece): Marker[] {
   if (piece.role === 'subject' || piece.role === 'name' || piece.role === 'raw') return []
   // attributes are read as `name=value`, which is no line of anybody's text
-  if (piece.where.endsWith('(attribute)') || !/[:=]/.test(piece.text)) return []
+  if (piece.where.endsWith('(attribute)') || !(piece.text.includes(':') || piece.text.includes('='))) return []
   const found: Marker[] = []
   for (const line of assignments(piece.text)) {
     const value = LABEL_LINE.exec(line.normalize('NFKC'))?.[1]
@@ -160,12 +161,14 @@ function bodyMarker(root: Part, lines: readonly string[]): Marker | null {
 }
 
 function headLine(text: string, wanted: readonly string[]): string | undefined {
-  const head: string[] = []
-  for (const line of text.slice(0, 64 * 1024).split('\n')) {
+  const head = new Set<string>()
+  let lines = 0
+  for (const line of linesOf(text.slice(0, 64 * 1024))) {
     const shown = line.trim()
     if (shown === '') continue
-    if (QUOTE_OPENS.test(shown) || head.length === HEAD_LINES) break
-    head.push(shown)
+    if (QUOTE_OPENS.test(shown) || lines === HEAD_LINES) break
+    lines++
+    head.add(asRead(shown))
   }
-  return wanted.find((one) => head.some((line) => sameText(line, one)))
+  return wanted.find((one) => head.has(asRead(one)))
 }

@@ -3,7 +3,7 @@
  * each, such as a grade, a salary, an address or a date of birth.
  */
 import type { Table } from '../message/files/types'
-import { DELIMITERS, isRow, type Delimiter } from './columns'
+import { DELIMITERS, holdsRow, isRow, linesOf, type Delimiter } from './columns'
 import * as lists from './words/persons'
 import { wordPattern } from './words/matcher'
 
@@ -53,7 +53,7 @@ function rowsOf(cells: Table['cells']): ReadonlyMap<number, string>[] {
  * @param text line ends LF
  */
 export function personRowsInText(text: string): number {
-  if (!NAME.test(text)) return 0
+  if (!holdsRow(text) || !NAME.test(text)) return 0
   let count = 0
   let counter = rowCounter()
   let delimiter: Delimiter | null = null
@@ -67,15 +67,6 @@ export function personRowsInText(text: string): number {
     counter.add(new Map(line.split(delimiter).map((cell, column) => [column, cell.trim().replace(/^"(.*)"$/, '$1')])))
   }
   return count + counter.count()
-}
-
-function* linesOf(text: string): Generator<string> {
-  for (let start = 0; start <= text.length;) {
-    const lf = text.indexOf('\n', start)
-    const end = lf === -1 ? text.length : lf
-    yield text.slice(start, end)
-    start = end + 1
-  }
 }
 
 /** Counts the rows of one table, given from top to bottom. */

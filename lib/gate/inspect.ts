@@ -9,7 +9,7 @@ import { hasSignatureOver } from '../message/report-headers'
 import { removeSubjectTag } from '../message/subject'
 import { decideCategory3, takesAdvice } from './category3'
 import { decide } from './decide'
-import { readHere, readSmall, type ContentReader, type Found } from './reading'
+import { readHere, readSmall, type ContentReader, type Found, type ReadingRules } from './reading'
 import { readRequest, readSender } from './request'
 import type { Inspection, Rules, Submission } from './types'
 
@@ -32,16 +32,15 @@ export async function inspect(
   const sender = readSender(header, submission)
   // what else is sensitive is looked for where it matters: when less protection is asked for, or more
   const asked = request.by !== null || request.secure
-  const rules = asked ? settings : { ...settings, content: { ...settings.content, sensitive: [] } }
+  const rules = asked ? settings : withoutSensitive(settings)
   const found =
-    read === null ? unreadable() : (readSmall(raw, rules, clock) ?? (await read(raw, rules, clock).catch(unreadable)))
+    read === null
+      ? unreadable()
+      : (readSmall(raw, rules, clock, header) ?? (await read(raw, rules, clock).catch(unreadable)))
   const verdict = decide({ request, sender, ...found }, rulesFrom(settings))
   const category3 = decideCategory3({ ...found, asked: request.secure, granted: verdict.granted }, settings.category3)
   const subject = fieldsNamed(header, 'subject')[0]
-  const subjectSigned = hasSignatureOver(
-    header.fields.map((field) => field.raw),
-    'subject',
-  )
+  const subjectSigned = hasSignatureOver(header, 'subject')
   const strip =
     verdict.granted &&
     verdict.by === 'subject-tag' &&
@@ -58,6 +57,19 @@ export async function inspect(
     strippedSubject: strip && subject !== undefined ? stripped(subject.raw, settings.override.tags) : null,
     subjectSigned,
   }
+}
+
+const ordinaryRules = new WeakMap<Settings, ReadingRules>()
+
+/** For mail that asks for nothing. */
+function withoutSensitive(settings: Settings): ReadingRules {
+  let rules = ordinaryRules.get(settings)
+  if (rules === undefined) {
+    const { content, public: marks, category3 } = settings
+    rules = { content: { ...content, sensitive: [] }, public: marks, category3 }
+    ordinaryRules.set(settings, rules)
+  }
+  return rules
 }
 
 /** Of a message that nobody could read: overload, a reader that broke, or the deadline. */

@@ -6,6 +6,7 @@ import type { Clock } from '../clock'
 import type { Settings } from '../config/settings'
 import { createBudget, type MessageBudget } from '../message/files/budget'
 import { openLeaves } from '../message/files/open'
+import type { HeaderBlock } from '../message/header'
 import type { Message } from '../message/message'
 import { readMessage } from '../message/read'
 import { search } from './search'
@@ -43,13 +44,14 @@ const SHORT = 20
 /**
  * Read a small mail of text, which takes less time than handing it over would.
  *
+ * @param header that of `raw`, where it is parsed already
  * @returns null when it is not small, has files, or turns out to take long
  */
-export function readSmall(raw: Buffer, rules: ReadingRules, clock: Clock): Found | null {
+export function readSmall(raw: Buffer, rules: ReadingRules, clock: Clock, header?: HeaderBlock): Found | null {
   if (raw.length > SMALL) return null
   const limits = { ...rules.content, maxMillis: Math.min(SHORT, rules.content.maxMillis) }
   const budget = createBudget(limits, clock)
-  const message = readMessage(raw, limits, clock, { budget })
+  const message = readMessage(raw, limits, clock, { budget, ...(header === undefined ? {} : { header }) })
   if (message.unopened.length > 0 || budget.timeUp()) return null
   const found = meaningOf(message, budget, rules, clock)
   return found.timeUp ? null : found

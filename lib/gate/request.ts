@@ -42,8 +42,7 @@ export function readRequest(block: HeaderBlock, settings: Settings, requiretls: 
 export function readSender(block: HeaderBlock, submission: Submission): SenderFacts {
   const fromFields = fieldsNamed(block, 'from')
   const lists = fromFields.map((field) => mailboxes(field.value))
-  const auto = fieldsNamed(block, 'auto-submitted')
-  const values = auto.map((field) =>
+  const values = fieldsNamed(block, 'auto-submitted').map((field) =>
     field.value
       .replace(/[;(].*$/s, '')
       .trim()

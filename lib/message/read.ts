@@ -64,13 +64,19 @@ export interface Enclosing {
   depth: number
 }
 
+/** What the caller knows already. */
+export interface ReadBefore extends Enclosing {
+  /** The message's own header, parsed. */
+  header: HeaderBlock
+}
+
 /**
  * Read a message. Never throws on any bytes; linear in their number. Its files are not opened yet (`unopened`).
  *
  * @param raw the message, not dot-stuffed
  * @param inside what encloses it; absent = nothing does, and its budget begins here
  */
-export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock, inside?: Partial<Enclosing>): Message {
+export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock, inside?: Partial<ReadBefore>): Message {
   const walk: Walk = {
     budget: inside?.budget ?? createBudget(limits, clock),
     unopened: [],
@@ -80,8 +86,7 @@ export function readMessage(raw: Buffer, limits: ReadLimits, clock: Clock, insid
     cids: new Set(),
     images: [],
   }
-  const { end } = headerExtent(raw, 0, raw.length)
-  const header = parseHeader(raw.subarray(0, end))
+  const header = inside?.header ?? parseHeader(raw.subarray(0, headerExtent(raw, 0, raw.length).end))
   const tooLarge = raw.length > limits.maxBytes
   const prefix = inside?.where === undefined ? '' : `${inside.where} > `
   const place = { path: '', prefix, depth: inside?.depth ?? 0, boundaries: [], defaultType: 'text/plain' }

@@ -1,4 +1,4 @@
-import { fieldsNamed, parseHeader, type RawHeader } from './header'
+import { fieldsNamed, parseHeader, type HeaderBlock, type RawHeader } from './header'
 
 /** What a report may show or return of a mail, and nothing else (no Received, no Bcc, no X-*). */
 const SHOWN = [
@@ -30,12 +30,12 @@ export function headersForReport(header: RawHeader): { name: string; value: stri
 /**
  * Does an existing signature cover a field (RFC 6376 section 3.5 `h=`, RFC 8617 section 4.1.2)?
  *
- * @param header as in `headersForReport`
+ * @param header as in `headersForReport`, or parsed
  * @param field its name in lower case
  * @returns true also when a signature's field list cannot be read
  */
-export function hasSignatureOver(header: RawHeader, field: string): boolean {
-  const block = parseHeader(header)
+export function hasSignatureOver(header: RawHeader | HeaderBlock, field: string): boolean {
+  const block = typeof header === 'object' && 'fields' in header ? header : parseHeader(header)
   return ['dkim-signature', 'arc-message-signature']
     .flatMap((key) => fieldsNamed(block, key))
     .some(({ value }) => {

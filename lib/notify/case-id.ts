@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** Crockford's base32: no I, L, O or U, so that an id survives a telephone call. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -11,13 +11,11 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
  * @returns `SM-XXXX-XXXX`: 40 bits in Crockford base32
  */
 export function caseId(mailId: string): string {
-  const digest = createHash('sha256').update('secure-mail case\0').update(mailId).digest()
-  let bits = 0n
-  for (const byte of digest.subarray(0, 5)) bits = (bits << 8n) | BigInt(byte)
+  let bits = Number.parseInt(hash('sha256', `secure-mail case\0${mailId}`, 'hex').slice(0, 10), 16)
   let text = ''
   for (let i = 0; i < 8; i++) {
-    text = ALPHABET.charAt(Number(bits & 31n)) + text
-    bits >>= 5n
+    text = ALPHABET.charAt(bits % 32) + text
+    bits = Math.floor(bits / 32)
   }
   return `SM-${text.slice(0, 4)}-${text.slice(4)}`
 }

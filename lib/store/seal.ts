@@ -3,7 +3,7 @@
  * verdict to one mail (id, sender, recipients) and, where there is something to gain by exchanging the content, to
  * that content. Pure: the caller brings the key and the facts.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { Refusal } from '../gate/types'
 import { comparableAddress } from './address'
 import { LIMITS, parseNotes, type SecureMailNotes, type UnsealedNotes } from './notes'
@@ -37,7 +37,8 @@ export type SealCheck =
 export function recipientHash(mailId: string, address: string): string {
   // JSON keeps the parts apart, and halves of characters, which UTF-8 would make equal.
   const input = JSON.stringify(['secure-mail recipient v1', mailId, comparableAddress(address)])
-  return createHash('sha256').update(input).digest().subarray(0, 12).toString('base64url')
+  // 16 characters of base64url are 12 bytes
+  return hash('sha256', input, 'base64url').slice(0, 16)
 }
 
 /**
@@ -61,12 +62,15 @@ export function sealNotes(unsealed: UnsealedNotes, key: Buffer): SecureMailNotes
   const parsed = parseNotes(JSON.parse(JSON.stringify(draft)))
   if (!parsed.ok) throw new Error(`notes cannot be sealed: ${parsed.why}`)
   const sealed = deepFreeze({ ...parsed.notes, seal: macOf(parsed.notes, key).toString('hex') })
-  sealedHere.set(sealed, key)
+  sealedHere.set(sealed, { key, recipients: new Set(unsealed.recipients) })
   return sealed
 }
 
-/** The very objects that this process sealed, and with which key. They cannot be changed: no second look is needed. */
-const sealedHere = new WeakMap<object, Buffer>()
+/**
+ * The very objects that this process sealed, with which key and for whom. They cannot be changed: no second look is
+ * needed.
+ */
+const sealedHere = new WeakMap<object, { key: Buffer; recipients: ReadonlySet<string> }>()
 
 /** Was this object, and no copy of it, sealed by this process? */
 export function isSealedHere(notes: unknown): notes is SecureMailNotes {
@@ -86,7 +90,8 @@ function cutRefusal({ code, where, detail }: Refusal): Refusal {
 export function checkSeal(notes: unknown, key: Buffer, facts: SealFacts): SealCheck {
   if (notes === undefined || notes === null) return { ok: false, reason: 'absent', detail: 'there are no notes' }
   let read: SecureMailNotes
-  if (isSealedHere(notes) && sealedHere.get(notes)?.equals(key) === true) {
+  const own = typeof notes === 'object' ? sealedHere.get(notes) : undefined
+  if (isSealedHere(notes) && own?.key.equals(key) === true) {
     read = notes
   } else {
     const parsed = parseNotes(notes)
@@ -96,7 +101,7 @@ export function checkSeal(notes: unknown, key: Buffer, facts: SealFacts): SealCh
       return { ok: false, reason: 'forged', detail: 'the seal does not fit the notes' }
     }
   }
-  const foreign = differentMail(read, facts)
+  const foreign = differentMail(read, facts, read === notes ? own?.recipients : undefined)
   if (foreign !== null) return { ok: false, reason: 'other-mail', detail: foreign }
   if (read.digest !== null && !sameText(read.digest, facts.digest)) {
     return { ok: false, reason: 'changed-after-verdict', detail: 'the mail is not the one that the notes are about' }
@@ -104,12 +109,14 @@ export function checkSeal(notes: unknown, key: Buffer, facts: SealFacts): SealCh
   return { ok: true, notes: read }
 }
 
-function differentMail(notes: SecureMailNotes, facts: SealFacts): string | null {
+/** @param known recipients that are surely among the sealed ones; for the others their hashes say it */
+function differentMail(notes: SecureMailNotes, facts: SealFacts, known?: ReadonlySet<string>): string | null {
   if (notes.mailId !== facts.mailId) return 'the mail id is another'
   if (notes.sender !== comparableAddress(facts.sender)) return 'the sender is another'
   if (facts.recipients.length === 0) return 'there is no recipient'
-  const sealed = new Set(notes.recipients)
-  const added = facts.recipients.filter((address) => !sealed.has(recipientHash(notes.mailId, address))).length
+  const unsure = known === undefined ? facts.recipients : facts.recipients.filter((address) => !known.has(address))
+  const sealed = new Set(unsure.length === 0 ? [] : notes.recipients)
+  const added = unsure.filter((address) => !sealed.has(recipientHash(notes.mailId, address))).length
   return added === 0 ? null : `${added} recipient(s) were not in the envelope`
 }
 
@@ -119,7 +126,7 @@ function sameText(a: string, b: string | null): boolean {
 
 function macOf(notes: SecureMailNotes, key: Buffer): Buffer {
   const sealed = Object.fromEntries(Object.entries(notes).filter(([name]) => name !== 'seal'))
-  return createHmac('sha256', key).update(`secure-mail notes v${notes.v}\n`).update(canonical(sealed)).digest()
+  return createHmac('sha256', key).update(`secure-mail notes v${notes.v}\n${canonical(sealed)}`).digest()
 }
 
 /**
