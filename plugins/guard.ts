@@ -30,6 +30,7 @@ export function guard<A extends unknown[]>(
 ): (this: HarakaPlugin, next: Next, ...args: A) => void {
   return function (this: HarakaPlugin, next: Next, ...args: A): void {
     let answered = false
+    let timer: NodeJS.Timeout | undefined
     const answer = (result: HookResult) => {
       if (answered) return
       answered = true
@@ -44,17 +45,28 @@ export function guard<A extends unknown[]>(
       }
       answer(options.onFailure)
     }
-    const timer = setTimeout(() => {
-      fail(new Error(`no answer within ${options.deadline / 1000} s`))
-    }, options.deadline)
+    let result: ReturnType<typeof hook>
     try {
-      Promise.resolve(hook.apply(this, args))
-        .then(answer, fail)
-        // what is thrown now comes out of `next`; the hook is answered, and a rejection would end the worker
-        .catch(() => undefined)
+      result = hook.apply(this, args)
     } catch (error) {
       fail(error)
+      return
     }
+    if (!(result instanceof Promise)) {
+      try {
+        answer(result)
+      } catch {
+        // as below
+      }
+      return
+    }
+    timer = setTimeout(() => {
+      fail(new Error(`no answer within ${options.deadline / 1000} s`))
+    }, options.deadline)
+    result
+      .then(answer, fail)
+      // what is thrown now comes out of `next`; the hook is answered, and a rejection would end the worker
+      .catch(() => undefined)
   }
 }
 

@@ -303,7 +303,8 @@ const gateHook = guard(
   },
   async (connection: Connection): Promise<HookResult> => {
     // the port greets a moment before the store is open; a mail that comes then waits instead of being put off
-    const runtime = await withDeadline(current().ready, START_WAIT, 'the store').catch(() => null)
+    const { runtime: open, ready } = current()
+    const runtime = open ?? (await withDeadline(ready, START_WAIT, 'the store').catch(() => null))
     if (runtime === null) return [CODE.denysoft, '4.3.2 starting, try again in a moment']
     return await gate(runtime, connection)
   },
@@ -313,8 +314,8 @@ export { gateHook as gate }
 const sealHook = guard(
   { hook: 'pre_send_trans_email', deadline: HOOK_DEADLINE, onFailure: [], report },
   async (pseudo: { transaction: Transaction }): Promise<HookResult> => {
-    const { ready } = current()
-    const runtime = await withDeadline(ready, HOOK_DEADLINE, 'the store')
+    const { runtime: open, ready } = current()
+    const runtime = open ?? (await withDeadline(ready, HOOK_DEADLINE, 'the store'))
     return await seal(runtime, pseudo.transaction)
   },
 )

@@ -80,6 +80,17 @@ export class MessageBuffer extends Stream implements MessageStream {
     return Buffer.concat([header, content.subarray(this.#bodyStart ?? content.length)])
   }
 
+  /**
+   * The message as it is to be queued, dots un-stuffed, in memory that nobody else uses.
+   *
+   * @throws Error when the message is not held here
+   */
+  content(): Buffer {
+    const wire = this.wire()
+    const content = this.#unstuffed(wire)
+    return content === this.#pieces[0] ? Buffer.from(content) : content
+  }
+
   override pipe<T extends NodeJS.WritableStream>(destination: T, options: PipeOptions = {}): T {
     if (this.#piping) throw new Error('Cannot pipe while currently piping')
     const { line_endings: ends = CRLF, skip_headers, ending_dot, clamd_style, dot_stuffing, dot_stuffed } = options

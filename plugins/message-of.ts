@@ -1,13 +1,18 @@
 /** The message of a transaction, read back from where Haraka or we keep it. */
 import type { Transaction } from './haraka'
+import { MessageBuffer } from './message-buffer'
 
 /** Longest that reading the message back from Haraka may take, in milliseconds. */
 const READ_DEADLINE = 50_000
 
-/** The whole message as it would be queued: CRLF, dots un-stuffed. */
-export function messageOf(transaction: Transaction): Promise<Buffer> {
+/** The whole message as it would be queued: CRLF, dots un-stuffed. The bytes are the caller's. */
+export function messageOf(transaction: Transaction): Promise<Buffer> | Buffer {
+  const { message_stream: stream } = transaction
+  return stream instanceof MessageBuffer && stream.held ? stream.content() : readBack(stream)
+}
+
+function readBack(stream: Transaction['message_stream']): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const { message_stream: stream } = transaction
     const done = (settle: () => void) => {
       clearTimeout(timer)
       stream.removeListener('error', failed)

@@ -139,7 +139,6 @@ function withoutMark(text: string): string {
 }
 
 function checked(text: string): DecodedText {
-  if (!hasControl(text)) return { text }
   let controls = 0
   // eight-bit leftovers of word processors (BEL, RS, US) count too: they are no text either
   for (const match of text.matchAll(/[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]+/g)) {
@@ -147,15 +146,6 @@ function checked(text: string): DecodedText {
     controls += match[0].length
   }
   return controls > text.length * CONTROL_SHARE ? withProblem(text, 'the content is no text') : { text }
-}
-
-/** Is there anything that `checked` has to count? Most text has line ends and tabs, and no other control character. */
-function hasControl(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if ((code < 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) || code === 0x7f) return true
-  }
-  return false
 }
 
 /** Bytes of any kind behind a byte order mark are halves of pairs, private and unassigned characters. */
