@@ -30,11 +30,9 @@ export function guard<A extends unknown[]>(
 ): (this: HarakaPlugin, next: Next, ...args: A) => void {
   return function (this: HarakaPlugin, next: Next, ...args: A): void {
     let answered = false
-    let timer: NodeJS.Timeout | undefined
     const answer = (result: HookResult) => {
       if (answered) return
       answered = true
-      clearTimeout(timer)
       next(...result)
     }
     const fail = (error: unknown) => {
@@ -60,9 +58,13 @@ export function guard<A extends unknown[]>(
       }
       return
     }
-    timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       fail(new Error(`no answer within ${options.deadline / 1000} s`))
     }, options.deadline)
+    const settled = () => {
+      clearTimeout(timer)
+    }
+    result.then(settled, settled)
     result
       .then(answer, fail)
       // what is thrown now comes out of `next`; the hook is answered, and a rejection would end the worker

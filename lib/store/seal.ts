@@ -126,7 +126,9 @@ function sameText(a: string, b: string | null): boolean {
 
 function macOf(notes: SecureMailNotes, key: Buffer): Buffer {
   const sealed = Object.fromEntries(Object.entries(notes).filter(([name]) => name !== 'seal'))
-  return createHmac('sha256', key).update(`secure-mail notes v${notes.v}\n${canonical(sealed)}`).digest()
+  return createHmac('sha256', key)
+    .update(`secure-mail notes v${notes.v}\n${canonical(sealed)}`)
+    .digest()
 }
 
 /**
