@@ -42,9 +42,10 @@ export interface Load {
   sessions: number
 }
 
-const busyMillis = () => parseBusyMillis(readFileSync('/proc/stat', 'utf8'))
+/** CPU that the whole machine has used, in milliseconds. */
+export const busyMillis = () => parseBusyMillis(readFileSync('/proc/stat', 'utf8'))
 /** CPU of this process and everything below it, in milliseconds. */
-const ownTreeMillis = () => treeTicks(readAllStats(), process.pid) * 10
+export const ownTreeMillis = () => treeTicks(readAllStats(), process.pid) * 10
 
 /** Seconds that a run may take at the very most: far below what any relay here needs. */
 function limitMillis({ messages, size }: Load): number {
@@ -139,6 +140,6 @@ export async function measure(relay: Relay, sink: SinkProcess, load: Load): Prom
 }
 
 /** Cores of the machine, as /proc/stat counts them. */
-function coreCount(): number {
+export function coreCount(): number {
   return readFileSync('/proc/stat', 'utf8').match(/^cpu\d+/gm)?.length ?? 1
 }

@@ -4,6 +4,7 @@ import type { Measurement } from './measure'
 import type { MicroResult } from './micro'
 import { pairedRatio, summarise, type Summary } from './stats'
 import { figure, renderTable, spread, type Column } from './table'
+import { isMet, microTargetOf, shown, targetOf, type Target } from './targets'
 
 /** All rounds of one row: a measurement each, or why there is none (`failed`: it could run and went wrong). */
 export interface RowResult {
@@ -105,6 +106,8 @@ export interface Ratio {
   /** true: larger is better for us. */
   higherIsBetter: boolean
   ratio: Summary | undefined
+  /** What it is meant to be, and whether the median is; absent = nothing was promised. */
+  target?: Target & { met: boolean | undefined }
 }
 
 /** All ratios of a group: rates and CPU of our row against each baseline. */
@@ -126,13 +129,14 @@ export function ratios({ group, rows }: GroupResult): Ratio[] {
   return rows
     .filter((row) => row.case.role === 'baseline')
     .flatMap((row) =>
-      metrics.map(({ metric, name, higherIsBetter }) => ({
-        group: group.id,
-        against: row.case.label,
-        metric: name,
-        higherIsBetter,
-        ratio: pairedRatio(values(ours, metric), values(row, metric)),
-      })),
+      metrics.map(({ metric, name, higherIsBetter }) => {
+        const ratio = pairedRatio(values(ours, metric), values(row, metric))
+        const target = targetOf(group.kind, name, row.case.instance.relay)
+        return {
+          ...{ group: group.id, against: row.case.label, metric: name, higherIsBetter, ratio },
+          ...(target && { target: { ...target, met: ratio && isMet(target, ratio.median) } }),
+        }
+      }),
     )
 }
 
@@ -140,23 +144,30 @@ function ratioTable(results: readonly GroupResult[]): string {
   const all = results.map(ratios)
   const missing = results
     .filter((_, i) => all[i]!.length > 0 && all[i]!.every(({ ratio }) => !ratio))
-    .map(({ group }) => [group.id, 'everything', 'everything', '-', '-', 'NOT MEASURED'])
+    .map(({ group }) => [group.id, 'everything', 'everything', '-', '-', 'NOT MEASURED', '', ''])
   const cells = all
     .filter((group) => group.some(({ ratio }) => ratio))
     .flat()
-    .map(({ group, against, metric, higherIsBetter, ratio }) => [
+    .map(({ group, against, metric, higherIsBetter, ratio, target }) => [
       group,
       against,
       metric,
       ratio ? `${figure(ratio.median)} x` : '-',
       ratio ? `${figure(ratio.min)}-${figure(ratio.max)}` : '-',
       ratio ? verdict(ratio.median, higherIsBetter) : 'NOT MEASURED',
+      target ? `${shown(target)} x` : '',
+      target?.met === undefined ? '' : judged(target.met),
     ])
   return renderTable(
-    [left('group'), left('secure-mail divided by'), left('of'), right('median'), right('min-max'), left('')],
+    [
+      ...[left('group'), left('secure-mail divided by'), left('of'), right('median'), right('min-max'), left('')],
+      ...[left('target'), left('')],
+    ],
     [...cells, ...missing],
   )
 }
+
+const judged = (met: boolean) => (met ? 'met' : 'NOT MET')
 
 /** Differences of less than 15 % mean nothing on a shared machine. */
 function verdict(ratio: number, higherIsBetter: boolean): string {
@@ -171,9 +182,15 @@ function microTable(results: readonly MicroResult[]): string {
       result.name,
       result.ok ? spread(result.summary) : '-',
       result.unit,
-      result.ok ? result.remark : `NOT MEASURED: ${result.reason}`,
+      result.ok ? microRemark(result) : `NOT MEASURED: ${result.reason}`,
     ]),
   )
+}
+
+function microRemark({ name, remark, summary }: Extract<MicroResult, { ok: true }>): string {
+  const target = microTargetOf(name)
+  if (target === undefined) return remark
+  return `${remark}; target ${shown(target)}: ${judged(isMet(target, summary.median))}`
 }
 
 /** Things that a reader must know before believing the figures. */

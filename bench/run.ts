@@ -10,6 +10,7 @@ import { DETECTION_TITLE, FORMATS_TITLE, runDetection, runFormats } from './dete
 import { insideWorkDir, loadCore, relayCore, runInside } from './isolate'
 import { MICRO_TITLE, runMicro, type MicroResult } from './micro'
 import { parseOptions, USAGE, type Options } from './options'
+import { QUEUE_TITLE, runQueue } from './queue/run'
 import { ratios, renderReport, type Surroundings } from './report'
 import { runScan, SCAN_TITLE, scanTable } from './scan'
 
@@ -72,7 +73,7 @@ function missingPrograms(): string[] {
     .map(([name, debian]) => `${name} (Debian: ${debian})`)
 }
 
-const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE, FORMATS_TITLE, CONTENT_TITLE]
+const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE, FORMATS_TITLE, CONTENT_TITLE, QUEUE_TITLE]
 
 /** Parts without any relay, which run only when they are asked for by their whole name. */
 async function extraPart(options: Options): Promise<string | null> {
@@ -94,7 +95,24 @@ async function extraPart(options: Options): Promise<string | null> {
   }
 }
 
+async function insideQueue(options: Options, workDir: string): Promise<number> {
+  const { text, code } = await runQueue(options, { ...roomOf(options, workDir), progress })
+  process.stdout.write(text)
+  return code
+}
+
+/** What everything that starts relays is told of the room. */
+function roomOf({ profile }: Options, workDir: string) {
+  return {
+    workDir,
+    meterPrefix: path.basename(workDir),
+    relayCores: [relayCore(), loadCore()].filter((core) => core !== undefined),
+    profileDir: profile === undefined ? undefined : path.resolve(profile),
+  }
+}
+
 async function inside(options: Options, workDir: string): Promise<number> {
+  if (options.only === QUEUE_TITLE) return await insideQueue(options, workDir)
   const began = performance.now()
   const { groups, micro } = selection(options)
   const missing = missingPrograms()
@@ -104,10 +122,7 @@ async function inside(options: Options, workDir: string): Promise<number> {
     return finish(options, nothing, micro ? await runMicro(progress) : [], began)
   }
   const comparison = await compare({
-    workDir,
-    meterPrefix: path.basename(workDir),
-    relayCores: [relayCore(), loadCore()].filter((core) => core !== undefined),
-    profileDir: options.profile === undefined ? undefined : path.resolve(options.profile),
+    ...roomOf(options, workDir),
     groups,
     rounds: options.rounds,
     messages: options.messages,
@@ -117,23 +132,33 @@ async function inside(options: Options, workDir: string): Promise<number> {
   return finish(options, comparison, micro ? await runMicro(progress) : [], began)
 }
 
+/** @returns undefined when no private room can be made on this machine */
+async function inRoom(args: readonly string[]): Promise<number | undefined> {
+  const workDir = mkdtempSync(path.join(os.tmpdir(), 'secure-mail-bench-'))
+  try {
+    // Postfix drops privileges and must still reach its folders.
+    chmodSync(workDir, 0o755)
+    return await runInside(args, workDir)
+  } finally {
+    rmSync(workDir, { recursive: true, force: true, maxRetries: 5 })
+    await sweepMeters(path.basename(workDir))
+  }
+}
+
+const NO_ROOM = 'it needs network namespaces (Linux, unshare(1), root or unprivileged user namespaces)'
+
 async function outside(options: Options, args: readonly string[]): Promise<number> {
   const began = performance.now()
+  if (options.only === QUEUE_TITLE) {
+    const code = await inRoom(args)
+    if (code === undefined) progress(`NOT MEASURED: ${NO_ROOM}`)
+    return code ?? 0
+  }
   const { groups, micro } = selection(options)
   if (groups.length > 0) {
-    const workDir = mkdtempSync(path.join(os.tmpdir(), 'secure-mail-bench-'))
-    try {
-      // Postfix drops privileges and must still reach its folders.
-      chmodSync(workDir, 0o755)
-      const code = await runInside(args, workDir)
-      if (code !== undefined) return code
-    } finally {
-      rmSync(workDir, { recursive: true, force: true, maxRetries: 5 })
-      await sweepMeters(path.basename(workDir))
-    }
-    progress(
-      'NO RELAY COMPARISON: it needs network namespaces (Linux, unshare(1), root or unprivileged user namespaces)',
-    )
+    const code = await inRoom(args)
+    if (code !== undefined) return code
+    progress(`NO RELAY COMPARISON: ${NO_ROOM}`)
   }
   const reason = 'no network namespaces on this machine'
   return finish(options, impossible(groups, reason), micro ? await runMicro(progress) : [], began)

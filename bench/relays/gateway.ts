@@ -3,8 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from '../../lib/package-root'
 import { must } from '../process'
-import { harakaVersion, installHold, runHaraka } from './haraka'
-import { Unavailable, type Relay, type RelaySetup } from './relay'
+import { harakaVersion, installHold, runHaraka, type HarakaRelay } from './haraka'
+import { Unavailable, type RelaySetup } from './relay'
 
 /** The compiled command, beside the compiled benchmark. */
 const COMMAND = path.join(__dirname, '..', '..', 'bin', 'secure-mail.js')
@@ -13,7 +13,7 @@ const COMMAND = path.join(__dirname, '..', '..', 'bin', 'secure-mail.js')
 const SENDER_DOMAIN = 'sender.bench.test'
 
 /** Rewrites a file of the instance's configuration. */
-function change(dir: string, file: string, how: (text: string) => string): void {
+export function change(dir: string, file: string, how: (text: string) => string): void {
   const name = path.join(dir, 'config', file)
   writeFileSync(name, how(readFileSync(name, 'utf8')))
 }
@@ -23,7 +23,7 @@ function change(dir: string, file: string, how: (text: string) => string): void 
  *
  * @throws Error when there is no such section: the setting would be lost without a word
  */
-function withLine(ini: string, section: string, line: string): string {
+export function withLine(ini: string, section: string, line: string): string {
   const header = `[${section}]\n`
   if (!ini.includes(header)) throw new Error(`no section ${section} in a new instance's secure-mail.ini`)
   return ini.replace(header, `${header}${line}\n`)
@@ -35,7 +35,16 @@ function withLine(ini: string, section: string, line: string): string {
  * @throws Unavailable while there is no command to set it up with
  * @throws Error when it cannot be set up or does not greet in time
  */
-export async function startGateway(setup: RelaySetup): Promise<Relay> {
+export async function startGateway(setup: RelaySetup): Promise<HarakaRelay> {
+  return await runHaraka(setup, await prepareGateway(setup), {})
+}
+
+/**
+ * As {@link startGateway}, without starting it.
+ *
+ * @returns its version, for `runHaraka`
+ */
+export async function prepareGateway(setup: RelaySetup): Promise<string> {
   if (!existsSync(COMMAND)) throw new Unavailable('the secure-mail command is not built')
   const { dir } = setup
   const listen = `${setup.address}:${setup.port}`
@@ -55,5 +64,5 @@ export async function startGateway(setup: RelaySetup): Promise<Relay> {
     change(dir, 'plugins', (text) => `${text}\nbench_hold\n`)
   }
   const { version } = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }
-  return await runHaraka(setup, `secure-mail ${version} on ${harakaVersion()}`, {})
+  return `secure-mail ${version} on ${harakaVersion()}`
 }

@@ -63,13 +63,18 @@ function profiling({ profileDir, dir }: RelaySetup): string[] {
   return ['--cpu-prof', `--cpu-prof-dir=${path.join(profileDir, path.basename(dir))}`]
 }
 
+/** A relay that is Haraka: its first process is the one that was started. */
+export interface HarakaRelay extends Relay {
+  pid: number
+}
+
 /**
  * Runs Haraka on a finished instance folder.
  *
  * @param env added to the environment
  * @throws Error when it does not greet in time, with the end of its log
  */
-export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.ProcessEnv): Promise<Relay> {
+export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.ProcessEnv): Promise<HarakaRelay> {
   const logFile = path.join(setup.dir, 'haraka.log')
   const bin = path.join(harakaRoot(), 'bin', 'haraka')
   const running = start(process.execPath, [...profiling(setup), bin, '-c', setup.dir], {
@@ -95,6 +100,7 @@ export async function runHaraka(setup: RelaySetup, version: string, env: NodeJS.
     setup,
     version,
     logFile,
+    pid: running.pid,
     cpuMillis: () => setup.meter.millis(running.pid),
     queued: () => queuedMessages(setup.dir),
     release: () => {

@@ -6,6 +6,8 @@ import type { SinkCounters, SinkListener, SinkReply, SinkRequest } from './count
 
 export interface SinkProcess {
   counters(name: string): Promise<SinkCounters>
+  /** Of all listeners, by name. */
+  allCounters(): Promise<Record<string, SinkCounters>>
   reset(): Promise<void>
   /** CPU used by the sink so far, in milliseconds. */
   cpuMillis(): Promise<number>
@@ -35,6 +37,7 @@ export async function startSink(listeners: readonly SinkListener[]): Promise<Sin
     throw error
   }
   return {
+    allCounters: async () => (await ask({ ask: 'stats' })).counters,
     counters: async (name) => (await ask({ ask: 'stats' })).counters[name]!,
     reset: async () => {
       await ask({ ask: 'reset' })

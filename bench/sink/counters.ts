@@ -6,6 +6,8 @@ export interface SinkCounters {
   bytes: number
   tlsMessages: number
   clearMessages: number
+  /** MAIL commands that came in clear text: an envelope that nobody should have seen. */
+  clearEnvelopes: number
   /** Full and resumed TLS handshakes that came to an end. */
   handshakes: number
   resumed: number
@@ -24,6 +26,7 @@ export function zeroCounters(): SinkCounters {
     bytes: 0,
     tlsMessages: 0,
     clearMessages: 0,
+    clearEnvelopes: 0,
     handshakes: 0,
     resumed: 0,
     errors: 0,
@@ -40,6 +43,10 @@ export interface SinkListener {
   port: number
   /** PEM files; absent = STARTTLS is not offered. */
   tls?: { key: string; cert: string }
+  /** Milliseconds that each reply takes. */
+  delay?: number
+  /** `greeting`: takes connections and says nothing. `handshake`: agrees to STARTTLS and says nothing after that. */
+  silentAt?: 'greeting' | 'handshake'
 }
 
 /** What the parent process may ask of the sink; every request is answered once. */

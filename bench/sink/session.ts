@@ -30,8 +30,13 @@ export const GREETING = '220 sink.bench.test ESMTP\r\n'
 /**
  * @param offerStartTls false when there is no certificate, or TLS is on already (RFC 3207 section 4.2)
  * @param onMessage called once for every message, with its size in bytes as on the wire
+ * @param onEnvelope called for every MAIL command
  */
-export function createSession(offerStartTls: boolean, onMessage: (bytes: number) => void): Session {
+export function createSession(
+  offerStartTls: boolean,
+  onMessage: (bytes: number) => void,
+  onEnvelope: () => void = () => undefined,
+): Session {
   let pending: Buffer = Buffer.alloc(0)
   let inData = false
   let bytes = 0
@@ -67,6 +72,8 @@ export function createSession(offerStartTls: boolean, onMessage: (bytes: number)
       case 'HELO':
         return { reply: '250 sink.bench.test\r\n', step: 'continue' }
       case 'MAIL':
+        onEnvelope()
+        return { reply: '250 2.0.0 Ok\r\n', step: 'continue' }
       case 'RCPT':
       case 'RSET':
       case 'NOOP':

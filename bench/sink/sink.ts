@@ -19,27 +19,41 @@ export interface Sink {
   close(): Promise<void>
 }
 
+/** How a listener differs from one that answers at once. */
+type Manner = Pick<SinkListener, 'delay' | 'silentAt'>
+
 /** Speaks SMTP on one socket, clear or TLS, until the session wants something else. */
 function converse(
   socket: net.Socket,
   counters: () => SinkCounters,
   secure: boolean,
   context: tls.SecureContext | undefined,
+  how: Manner,
 ): void {
-  const session = createSession(!secure && context !== undefined, (bytes) => {
-    const count = counters()
-    count.messages++
-    count.bytes += bytes
-    if (secure) count.tlsMessages++
-    else count.clearMessages++
-    count.lastArrival = wallNow()
-    if (count.firstArrival === 0) count.firstArrival = count.lastArrival
-  })
+  const session = createSession(
+    !secure && context !== undefined,
+    (bytes) => {
+      const count = counters()
+      count.messages++
+      count.bytes += bytes
+      if (secure) count.tlsMessages++
+      else count.clearMessages++
+      count.lastArrival = wallNow()
+      if (count.firstArrival === 0) count.firstArrival = count.lastArrival
+    },
+    () => {
+      if (!secure) counters().clearEnvelopes++
+    },
+  )
+  const answer = (reply: string) => {
+    if (how.delay === undefined) socket.write(reply, 'latin1')
+    else setTimeout(() => socket.write(reply, 'latin1'), how.delay)
+  }
   const onData = (chunk: Buffer) => {
     const { reply, step } = session.feed(chunk)
     switch (step) {
       case 'continue':
-        if (reply) socket.write(reply, 'latin1')
+        if (reply) answer(reply)
         return
       case 'close':
         socket.off('data', onData)
@@ -49,14 +63,16 @@ function converse(
         socket.off('data', onData)
         // The ClientHello may arrive before the write is confirmed; paused, the socket keeps it for the TLS layer.
         socket.pause()
-        socket.write(reply, 'latin1', () => startTls(socket, counters, context!))
+        socket.write(reply, 'latin1', () => {
+          if (how.silentAt !== 'handshake') startTls(socket, counters, context!, how)
+        })
         return
     }
   }
   socket.on('data', onData)
 }
 
-function startTls(socket: net.Socket, counters: () => SinkCounters, context: tls.SecureContext): void {
+function startTls(socket: net.Socket, counters: () => SinkCounters, context: tls.SecureContext, how: Manner): void {
   const secured = new tls.TLSSocket(socket, { isServer: true, secureContext: context, requestCert: false })
   secured.on('error', () => {
     counters().errors++
@@ -65,7 +81,7 @@ function startTls(socket: net.Socket, counters: () => SinkCounters, context: tls
   secured.once('secure', () => {
     counters().handshakes++
     if (secured.isSessionReused()) counters().resumed++
-    converse(secured, counters, true, undefined)
+    converse(secured, counters, true, undefined, how)
   })
 }
 
@@ -97,8 +113,12 @@ export async function openSink(listeners: readonly SinkListener[]): Promise<Sink
       socket.on('error', () => {
         counters().errors++
       })
+      if (listener.silentAt === 'greeting') {
+        socket.resume()
+        return
+      }
       socket.write(GREETING, 'latin1')
-      converse(socket, counters, false, context)
+      converse(socket, counters, false, context, listener)
     })
     servers.set(listener.name, server)
     await new Promise<void>((resolve, reject) => {

@@ -67,6 +67,34 @@ describe('bench: report', () => {
     assert.match(text, /stock +\| CPU per message +\| 0\.42 x \| 0\.33-0\.50 \| better/)
   })
 
+  it('says beside each ratio that was promised whether it was reached', () => {
+    const against = (relay: Case['instance']['relay'], rate: number, cpu: number): RowResult => {
+      const baseline = row('baseline', relay, good({ rate, cpu }))
+      return { ...baseline, case: { ...baseline.case, instance: { relay, hold: false, cores: 1 } } }
+    }
+    const result: GroupResult = {
+      group,
+      rows: [
+        row('ours', 'ours', good({ rate: 200, cpu: 4 })),
+        against('haraka-force', 100, 7),
+        against('haraka-stock', 211, 4),
+        against('postfix-tls', 200, 4),
+      ],
+    }
+    const text = renderReport(
+      around,
+      [result],
+      [{ ok: true, name: 'decide()', unit: 'per s', summary: { median: 99_999, min: 1, max: 1e6, n: 3 }, remark: 'x' }],
+    )
+    const cells = (line: RegExp) => (line.exec(text)?.[0] ?? '').split('|').map((cell) => cell.trim())
+    assert.deepEqual(cells(/^.*haraka-force +\| rate.*$/m).slice(-3), ['>= 2.00 x', 'met', ''])
+    assert.deepEqual(cells(/^.*haraka-force +\| CPU.*$/m).slice(-3), ['<= 0.55 x', 'NOT MET', ''])
+    assert.deepEqual(cells(/^.*haraka-stock +\| rate.*$/m).slice(-3), ['>= 0.95 x', 'NOT MET', ''])
+    assert.deepEqual(cells(/^.*postfix-tls +\| rate.*$/m).slice(-3), ['>= 1.00 x', 'met', ''])
+    assert.deepEqual(cells(/^.*postfix-tls +\| CPU.*$/m).slice(-3), ['', '', ''])
+    assert.match(text, /decide\(\).*target >= 100,000: NOT MET/)
+  })
+
   it('keeps the row of what could not be measured, and says why', () => {
     const result: GroupResult = {
       group,
