@@ -23,8 +23,10 @@ export interface DeliveryLineInput {
 }
 
 /**
- * `ID: to=<partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=1.2, tls=encrypt, dsn=2.0.0, status=sent (250 ok)`
+ * `ID: to=<partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=1.2, tls=encrypt, session=TLSv1.3/TLS_AES_256_GCM_SHA384/new, cert=9bd0bbc744fe5510, dsn=2.0.0, status=sent (250 ok)`
  *
+ * `session` and `cert` (the beginning of the certificate's SHA-256) are there when there was TLS; `resumed` in the place
+ * of `new`: the certificate is that of the session's full handshake.
  * What a remote server said is one line of printable text, masked, without the recipient's address.
  */
 export function formatDeliveryLine(input: DeliveryLineInput): string {
@@ -34,6 +36,7 @@ export function formatDeliveryLine(input: DeliveryLineInput): string {
     `relay=${relayOf(outcome)}`,
     `delay=${formatDelay(input.delay)}`,
     ...(requirement === null ? [] : [tlsToken(requirement, tlsOf(outcome))]),
+    ...sessionOf(tlsOf(outcome)),
     `dsn=${dsnOf(outcome)}`,
     `status=${STATUS[outcome.result]} (${remoteText(input)})`,
   ]
@@ -69,6 +72,13 @@ function formatDelay(millis: number): string {
 
 function tlsOf(outcome: RecipientOutcome): TlsFacts | null | undefined {
   return outcome.result === 'delivered' ? outcome.tls : outcome.failure.tls
+}
+
+function sessionOf(facts: TlsFacts | null | undefined): string[] {
+  if (facts === null || facts === undefined) return []
+  const { version, cipher, resumed, certificate } = facts
+  const session = `session=${version}/${cipher}/${resumed ? 'resumed' : 'new'}`
+  return certificate === undefined ? [session] : [session, `cert=${certificate.sha256.slice(0, 16)}`]
 }
 
 function dsnOf(outcome: RecipientOutcome): string {

@@ -34,12 +34,16 @@ import {
   type SessionStep,
 } from './session'
 import { createShares, type Shares } from './shares'
+import { createTlsSessions, type TlsSessions } from './tls-sessions'
 import { transact } from './transaction'
 import type { Deliverer, DelivererDeps, DeliveryRequest, DeliveryResult, HostAttempt, RecipientOutcome } from './types'
 import type { Presented } from './verify'
 
 /** Connections tried in one attempt at a mail; the next attempt starts from the top again. */
 const MAX_CONNECTIONS = 20
+
+/** Domains with a next hop of their own that are remembered. */
+const MAX_ROUTED = 5_000
 
 const NO_RESULT = 'Delivery ended without a result.'
 
@@ -49,7 +53,10 @@ interface Shared {
   contexts: Contexts
   pool: Pool
   sockets: OpenSockets
+  sessions: TlsSessions
   hosts: HostStatus
+  /** Domains whose mail went to a next hop that somebody chose, and the key of its limit. */
+  routed: Map<string, string>
   /** Where other processes deliver, too. */
   shares?: Shares
   /** Those of the last delivery. */
@@ -72,6 +79,8 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     contexts: createContexts(deps.clock),
     pool,
     sockets,
+    sessions: createTlsSessions(deps.clock),
+    routed: new Map(),
     hosts: createHostStatus(deps.clock, () => deps.settings().delivery.retry[0] ?? BELIEVED),
     ...(shares === undefined ? {} : { shares }),
   }
@@ -110,6 +119,14 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     return waiting
   }
 
+  function remember(request: DeliveryRequest): void {
+    const { routed } = shared
+    const key = destination(request)
+    if (key === request.domain) routed.delete(key)
+    else if (routed.size < MAX_ROUTED) routed.set(request.domain, key)
+    else routed.clear()
+  }
+
   function track(work: Promise<unknown>): void {
     const entry = work.finally(() => running.delete(entry))
     running.add(entry)
@@ -117,6 +134,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
 
   return {
     async deliver(request) {
+      remember(request)
       const stop = new AbortController()
       // Many connections listen to one signal; that is not a leak.
       setMaxListeners(0, stop.signal)
@@ -138,8 +156,10 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       return await delivery.result()
     },
     ease(domain) {
-      shared.limiter.ease(domain)
+      shared.limiter.ease(shared.routed.get(domain) ?? domain)
     },
+    places: (domain) =>
+      shared.limiter.places(shared.routed.get(domain) ?? domain, deps.settings().delivery.connectionsPerDestination),
     forgetFailures() {
       shared.hosts.forget()
     },
@@ -264,6 +284,7 @@ class Delivery {
     // Connections that were opened under other settings are not used again.
     if (this.shared.settings !== deps.settings()) {
       this.shared.pool.drain()
+      this.shared.sessions.clear()
       this.shared.hosts.forget()
     }
     this.shared.settings = deps.settings()
@@ -279,6 +300,7 @@ class Delivery {
       clock: deps.clock,
       signal,
       part: (channel) => this.#goodbyes.push(quit(channel)),
+      sessions: this.shared.sessions,
       connect: this.shared.sockets.counted(destination(request), deps.connect),
     }
     const failure = await this.#eachHost(sessionDeps)

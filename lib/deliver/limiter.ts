@@ -24,6 +24,8 @@ export interface Limiter {
   running(key: string): number
   /** Deliveries that run, and those that would if places of other processes were free. */
   demand(key: string): number
+  /** How many deliveries to a destination may run by experience, and by the limit. */
+  places(key: string, limit: number): number
   /** Bad experience with a destination is forgotten: somebody says that it is well again. Its limit stays. */
   ease(key: string): void
   /** Let in whoever may begin by now: `places` has changed its answer. */
@@ -40,7 +42,7 @@ export type Places = (key: string, wanted: number) => number
 /** Deliveries at once, over all destinations. */
 export const MAX_RUNNING = 1000
 /** Deliveries at once to a destination that nothing is known of. */
-const FIRST = 5
+export const FIRST = 5
 
 interface Waiting {
   limit: () => number
@@ -109,6 +111,7 @@ export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limite
       if (destination === undefined || first === undefined) return destination?.running ?? 0
       return demanded(destination, Math.max(1, Math.min(first.limit(), destination.window)))
     },
+    places: (key, limit) => Math.max(1, Math.min(limit, destinations.get(key)?.window ?? FIRST)),
     admit(key) {
       const destination = destinations.get(key)
       if (destination !== undefined) pump(key, destination)

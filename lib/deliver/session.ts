@@ -24,6 +24,7 @@ import { injection, handshake } from './starttls'
 import type { Reply } from './reply'
 import type { Target } from './route'
 import { openSocket, type SocketFactory } from './socket'
+import { resumable, type TlsSessions } from './tls-sessions'
 import type { Presented } from './verify'
 
 export interface SessionDeps {
@@ -33,6 +34,8 @@ export interface SessionDeps {
   clock: Clock
   signal: AbortSignal
   connect?: SocketFactory
+  /** Where sessions are kept; absent = every handshake is a full one. */
+  sessions?: TlsSessions
   /** Takes a conversation that is over and can be ended with QUIT; nobody waits for that. */
   part(channel: Channel): void
   /** Told of each step of the opening as soon as it has succeeded; what failed is in the rejection. */
@@ -99,8 +102,29 @@ export function continueSession(session: Session, target: Target, deps: SessionD
   return { ...session, target }
 }
 
-/** @throws HostTrouble (rejects); the connection is closed then */
+/**
+ * A handshake that fails where a session was offered says nothing about a full one: there is a second connection then,
+ * with nothing offered.
+ *
+ * @throws HostTrouble (rejects); the connection is closed then
+ */
 export async function openSession(target: Target, deps: SessionDeps): Promise<Session> {
+  const first = await openOnce(target, deps, deps.sessions)
+  if (first !== 'not resumed') return first
+  const second = await openOnce(target, deps, undefined)
+  if (second === 'not resumed') throw new Error('a session was offered although there are none')
+  return second
+}
+
+/**
+ * @returns `not resumed`: the handshake failed after a session had been offered; that session is gone
+ * @throws HostTrouble (rejects)
+ */
+async function openOnce(
+  target: Target,
+  deps: SessionDeps,
+  sessions: TlsSessions | undefined,
+): Promise<Session | 'not resumed'> {
   const { connect: ms } = deps.settings.delivery.timeouts
   const options =
     target.path === undefined
@@ -119,7 +143,7 @@ export async function openSession(target: Target, deps: SessionDeps): Promise<Se
   const { localAddress: from } = socket
   deps.onStep?.({ step: 'connect', ...(from === undefined ? {} : { from }) })
   const channel = createChannel(socket, deps.signal)
-  const opening: Opening = { channel, polite: true }
+  const opening: Opening = { channel, polite: true, sessions, offered: false }
   try {
     const opened = await converse(target, deps, opening)
     const use: ConnectionUse = {
@@ -131,6 +155,7 @@ export async function openSession(target: Target, deps: SessionDeps): Promise<Se
     }
     return { ...opened, use }
   } catch (error) {
+    if (opening.offered) sessions?.drop(connectionKey(target, deps.heloName))
     if (error instanceof ChannelError) {
       opening.channel.destroy(error)
       throw new HostTrouble(channelFailure(error, 'start of the session'))
@@ -138,6 +163,7 @@ export async function openSession(target: Target, deps: SessionDeps): Promise<Se
     // Where the conversation still stands, it is ended politely.
     if (opening.polite) deps.part(opening.channel)
     else opening.channel.destroy(new ChannelError('closed', 'given up'))
+    if (opening.offered && !deps.signal.aborted) return 'not resumed'
     throw error
   }
 }
@@ -147,6 +173,10 @@ interface Opening {
   channel: Channel
   /** May QUIT be said when it ends here? */
   polite: boolean
+  /** Where a session may come from; undefined = the handshake is a full one. */
+  readonly sessions: TlsSessions | undefined
+  /** A handshake is under way in which a session was offered. */
+  offered: boolean
 }
 
 async function converse(target: Target, deps: SessionDeps, opening: Opening): Promise<Opened> {
@@ -276,6 +306,10 @@ async function secure(
   }
   opening.polite = false
   if (opening.channel.unread()) throw new HostTrouble(injection('data before the TLS handshake'))
+  const key = connectionKey(target, deps.heloName)
+  const { sessions } = opening
+  const resume = sessions && resumable(sessions, key, context, target.need, deps.clock.now())
+  opening.offered = resume !== undefined
   const { socket, facts, presented } = await handshake(opening.channel.detach(), {
     need: target.need,
     host: target.host,
@@ -283,8 +317,11 @@ async function secure(
     deadline: settings.delivery.timeouts.starttls,
     now: deps.clock.now(),
     signal: deps.signal,
+    ...(resume === undefined ? {} : { resume }),
+    ...(sessions === undefined ? {} : { onSession: (one) => sessions.keep(key, context, one) }),
     onHandshake: (done, presented) => deps.onStep?.({ step: 'handshake', facts: done, presented }),
   })
+  opening.offered = false
   opening.channel = createChannel(socket, deps.signal)
   opening.polite = true
   return { facts, presented }

@@ -4,6 +4,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../failure'
 import type { HostRequirement } from '../policy/types'
 import { abortedFailure, describe, HostTrouble, tlsFailure } from './failures'
+import type { KeptSession } from './tls-sessions'
 import { presentedBy, tlsFacts, verifyPeer, type Presented } from './verify'
 
 export interface HandshakeRequest {
@@ -16,6 +17,10 @@ export interface HandshakeRequest {
   /** Wall clock, for certificate dates. */
   now: number
   signal: AbortSignal
+  /** To be resumed if the server agrees. */
+  resume?: KeptSession
+  /** Told of each session that the server gives out, of a handshake that met the requirement only. */
+  onSession?(session: KeptSession): void
   /** Told what the handshake showed, before it is judged. */
   onHandshake?(facts: TlsFacts, presented: Presented): void
 }
@@ -41,6 +46,7 @@ export async function handshake(
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(servername === undefined ? {} : { servername }),
+      ...(request.resume === undefined ? {} : { session: request.resume.ticket }),
     })
   } catch (error) {
     socket.destroy()
@@ -68,9 +74,20 @@ export async function handshake(
     }
     secure.on('error', onError).on('close', onClose).on('end', onClose)
     request.signal.addEventListener('abort', onAbort, { once: true })
+    const given: Buffer[] = []
+    const onTicket = (ticket: Buffer): void => void given.push(ticket)
+    if (request.onSession !== undefined) secure.on('session', onTicket)
+    const keepSessions = (presented: Presented): void => {
+      secure.off('session', onTicket)
+      const first = presented.first ?? presented
+      const keep = (ticket: Buffer): void => request.onSession?.({ ticket, first })
+      for (const ticket of given) keep(ticket)
+      // TLS 1.3 gives them out after the handshake
+      if (request.onSession !== undefined) secure.on('session', keep)
+    }
     secure.once('secureConnect', () => {
       try {
-        const presented = presentedBy(secure)
+        const presented = presentedBy(secure, request.resume?.first)
         const facts = tlsFacts(secure, presented, need.auth, {
           host: request.host,
           now: request.now,
@@ -80,6 +97,7 @@ export async function handshake(
         const verdict = verifyPeer(presented, need, request.now)
         settle()
         if (verdict.ok) {
+          keepSessions(presented)
           resolve({ socket: secure, facts: { ...facts, verified: need.auth !== 'none' }, presented })
           return
         }

@@ -179,6 +179,8 @@ export interface Deliverer {
   deliver(request: DeliveryRequest): Promise<DeliveryResult>
   /** Somebody says that this domain's servers are well again: they are not approached one by one any more. */
   ease(domain: string): void
+  /** How many deliveries to a domain can run at a time, by experience and by the limit per destination. */
+  places(domain: string): number
   /** Somebody has corrected something: servers that could not be talked to a moment ago are tried anew. */
   forgetFailures(): void
   /** Stop what runs (recipients without a final reply are deferred) and wait until every connection is closed. */

@@ -1,6 +1,7 @@
 /**
  * Is the peer of this very handshake the one that the requirement asks for? Called at `secureConnect`, before a single
- * byte is written into the new session. Nothing is taken from an earlier session.
+ * byte is written into the new session. A resumed session (`tls-sessions.ts`) is judged on what its full handshake
+ * showed: that it could be resumed proves that the peer is the same, and nothing more.
  */
 import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
@@ -10,6 +11,7 @@ import type { HostRequirement, TlsVersion } from '../policy/types'
 import { altNames, certificateFacts } from './certificate'
 import { verifyDane } from './dane'
 import { nameMatches } from './names'
+import type { First } from './tls-sessions'
 
 /** What verification looks at; taken from the socket once. */
 export interface Presented {
@@ -20,6 +22,8 @@ export interface Presented {
   chainError: string | null
   version: string
   resumed: boolean
+  /** Resumed: leaf, chain and chainError are those of the full handshake that made the session. */
+  first?: First
 }
 
 export type Verdict = { ok: true } | Refusal
@@ -31,8 +35,20 @@ const MAX_CERTIFICATES = 32
 /**
  * Collect what the handshake showed. Once per socket: Node hands the certificates out of the session, and a second
  * call finds none.
+ *
+ * @param offered what the full handshake of the session showed that was offered for resumption
  */
-export function presentedBy(socket: TLSSocket): Presented {
+export function presentedBy(socket: TLSSocket, offered?: First): Presented {
+  // With an always agreeing checkServerIdentity this is OpenSSL's verdict on the chain alone.
+  const chainError = socket.authorized ? null : String(socket.authorizationError)
+  const version = socket.getProtocol() ?? 'unknown'
+  if (socket.isSessionReused()) {
+    // OpenSSL keeps its verdict in the session; if it is another one now, this is not the session that was kept.
+    const same = offered !== undefined && offered.chainError === chainError && offered.version === version
+    return same
+      ? { ...offered, resumed: true, first: offered }
+      : { chain: [], chainError: chainError ?? 'NO_CERTIFICATES', version, resumed: true }
+  }
   const leaf = socket.getPeerX509Certificate()
   // Here `issuerCertificate` is not who issued it but what the server sent next, linked or not, in the server's order.
   const chain: X509Certificate[] = []
@@ -40,10 +56,7 @@ export function presentedBy(socket: TLSSocket): Presented {
   return {
     ...(leaf ? { leaf } : {}),
     chain,
-    // With an always agreeing checkServerIdentity this is OpenSSL's verdict on the chain alone.
-    chainError: socket.authorized ? null : String(socket.authorizationError),
-    version: socket.getProtocol() ?? 'unknown',
-    resumed: socket.isSessionReused(),
+    ...{ chainError, version, resumed: false },
   }
 }
 
@@ -77,8 +90,10 @@ export function tlsFacts(
  * @returns `ok` also where nothing is asked for (auth none)
  */
 export function verifyPeer(presented: Presented, need: HostRequirement, now: number): Verdict {
-  // Sessions are never offered for resumption; a resumed one carries the verdict of another requirement.
-  if (presented.resumed) return refuse('validation-failure', 'The TLS session was resumed without being asked to.')
+  // Without what its full handshake showed there is nothing to judge.
+  if (presented.resumed && presented.first === undefined) {
+    return refuse('validation-failure', 'The TLS session was resumed without being asked to.')
+  }
   if (!atLeast(presented.version, need.minVersion)) {
     return refuse('tls-version-too-low', `The server only speaks ${presented.version}; ${need.minVersion} is required.`)
   }

@@ -53,12 +53,17 @@ describe('the line per delivery', () => {
     [
       'delivered',
       {},
-      'ID.1: to=<partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=1.2, tls=encrypt, dsn=2.6.0, status=sent (250 2.6.0 ok queued as 77 for ...@partner.example)',
+      'ID.1: to=<partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=1.2, tls=encrypt, session=TLSv1.3/TLS_AES_256_GCM_SHA384/new, cert=0a0a0a0a0a0a0a0a, dsn=2.6.0, status=sent (250 2.6.0 ok queued as 77 for ...@partner.example)',
     ],
     [
       'delivered, recipients in clear',
       { recipients: 'clear', delay: 65_400 },
-      'ID.1: to=<Bo@Partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=65, tls=encrypt, dsn=2.6.0, status=sent (250 2.6.0 ok queued as 77 for bo@partner.example)',
+      'ID.1: to=<Bo@Partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=65, tls=encrypt, session=TLSv1.3/TLS_AES_256_GCM_SHA384/new, cert=0a0a0a0a0a0a0a0a, dsn=2.6.0, status=sent (250 2.6.0 ok queued as 77 for bo@partner.example)',
+    ],
+    [
+      'delivered over a session that was resumed',
+      { outcome: { ...delivered, tls: { ...TLS, resumed: true } } },
+      'ID.1: to=<partner.example>, relay=mx1.partner.example[198.51.100.7]:25, delay=1.2, tls=encrypt, session=TLSv1.3/TLS_AES_256_GCM_SHA384/resumed, cert=0a0a0a0a0a0a0a0a, dsn=2.6.0, status=sent (250 2.6.0 ok queued as 77 for ...@partner.example)',
     ],
     [
       'in clear text where it is permitted',

@@ -3,6 +3,7 @@
  * become of mail to it. Servers are scripted; DNS is signed and validated for real.
  */
 import type http from 'node:http'
+import { settingsFor, SOON } from './settings'
 import { freePort } from '../../demo/processes'
 import { make, association } from '../deliver/support/x509'
 import { createTestCa, type CertificateFiles, type TestCa } from '../internet/ca'
@@ -281,23 +282,5 @@ function zones(port: number, address: (host: string) => string): Zone[] {
 
 /** Deadlines and time-outs are shortened so that every mail has come to its end within seconds. */
 function settings(ca: TestCa, dns: Dns, port: number): string {
-  return `[main]
-internal_domains[]=uni.test
-[tls]
-ca_file=${ca.file}
-[delivery]
-port=${port}
-local_mx_ok=true
-retry=1s,2s
-timeout_connect=3s
-timeout_starttls=2s
-[ndr]
-tls_failure_after=4s
-undeliverable_after=10s
-delay_notice_after=10s
-coalesce=1s
-[dns]
-servers[]=${dns.server}
-timeout=2s
-`
+  return settingsFor({ ca, dns, port }, { delivery: { timeout_starttls: '2s' }, ndr: SOON })
 }

@@ -4,8 +4,8 @@
  *
  * Four of the list are about this machine and have suites of their own: a second plugin that answers OK in `send_email`
  * (hostile-plugins.test.ts), a queue file whose notes were edited (seal.test.ts), a crash between DATA and its reply
- * (crash.test.ts), an exception in any of our hooks (own-failures.test.ts). TLS sessions are never resumed; what could
- * be resumed here is a connection, which is the last case.
+ * (crash.test.ts), an exception in any of our hooks (own-failures.test.ts). A session that is resumed after the policy
+ * grew stricter is the last case here for an open connection; for a TLS session it is in resumption.test.ts.
  */
 import assert from 'node:assert/strict'
 import {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readReports, reportFor, type ReadReport } from './reports'
 import { accepted, letter } from './support-mail'
+import { settingsFor, SOON, SUPPORT } from './settings'
 import { freePort, until } from '../../demo/processes'
 import { association, make } from '../deliver/support/x509'
 import { createTestCa, type CertificateFiles, type TestCa } from '../internet/ca'
@@ -158,29 +159,8 @@ describe('DANE and MTA-STS at once, end to end', function () {
   })
   after(() => keep.stop())
 
-  const settings = (mode: 'enforce' | 'monitor') => `[main]
-mode=${mode}
-internal_domains[]=uni.test
-[tls]
-ca_file=${ca.file}
-[delivery]
-port=${port}
-local_mx_ok=true
-retry=1s,2s
-timeout_connect=3s
-[ndr]
-tls_failure_after=4s
-undeliverable_after=10s
-delay_notice_after=10s
-coalesce=1s
-[dns]
-servers[]=${dns.server}
-timeout=1s
-[support]
-name=IT support
-address=support@uni.test
-phone=+45 1234 5678
-`
+  const settings = (mode: 'enforce' | 'monitor') =>
+    settingsFor({ ca, dns, port }, { main: { mode }, ndr: SOON, dns: { timeout: '1s' }, support: SUPPORT })
   /** One letter to each domain; resolves when the queue is empty. */
   async function run(mode: 'enforce' | 'monitor'): Promise<Gateway> {
     const env = { SECURE_MAIL_STS_PORT: String(policyHosts.port) }

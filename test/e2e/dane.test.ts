@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { CASES, ROWS, startDaneWorld, type DaneWorld, type Verdict } from './dane-cases'
 import { startPostfixSender, type PostfixSender } from './postfix-sender'
+import { settingsFor, SUPPORT } from './settings'
 import { run, until } from '../../demo/processes'
 import { assertNothingInClear } from '../internet/capture'
 import { sendWithPython } from '../internet/clients'
@@ -55,7 +56,7 @@ describe('DANE, end to end', function () {
           .find((one) => one.includes(`to=<${domain}>`))
       assert.match(line('ee.test') ?? '', /relay=mx\.ee\.test.*tls=dane, .*status=sent/)
       assert.match(line('unusable.test') ?? '', /tls=encrypt, .*status=sent/)
-      assert.match(line('mismatch.test') ?? '', /tls=dane:encrypt!, dsn=4\.7\.5, status=deferred/)
+      assert.match(line('mismatch.test') ?? '', /tls=dane:encrypt!, .*dsn=4\.7\.5, status=deferred/)
       assert.match(line('onlyok.test') ?? '', /tls=dane-only, .*status=sent/)
       const policy = (domain: string) => field(outcomeOf(gateway, domain), 'securemail', 'policy')
       assert.deepEqual(policy('ee.test'), { source: 'dane', level: 'dane' })
@@ -119,24 +120,8 @@ describe('DANE, end to end', function () {
   })
 })
 
-function settings({ ca, dns, port }: DaneWorld): string {
-  return `[main]
-internal_domains[]=uni.test
-[tls]
-ca_file=${ca.file}
-[delivery]
-port=${port}
-local_mx_ok=true
-retry=10m
-timeout_connect=3s
-[dns]
-servers[]=${dns.server}
-timeout=3s
-[support]
-name=IT support
-address=support@uni.test
-phone=+45 1234 5678
-`
+function settings(world: DaneWorld): string {
+  return settingsFor(world, { delivery: { retry: '10m' }, dns: { timeout: '3s' }, support: SUPPORT })
 }
 
 /** The first event that says what became of the mail to a domain. */

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { letter, type Letter } from './support-mail'
 import { pump } from './support-pump'
+import { settingsFor } from './settings'
 import { freePort, until } from '../../demo/processes'
 import { createTestCa, type TestCa } from '../internet/ca'
 import { assertNothingInClear, startCapture, type Capture } from '../internet/capture'
@@ -166,23 +167,12 @@ describe('a day of partners that fail, on real processes', function () {
   })
 
   function settings(): string {
-    return `[main]
-internal_domains[]=uni.test
-[tls]
-ca_file=${ca.file}
-[delivery]
-port=${port}
-local_mx_ok=true
-retry=1s,2s,3s
-timeout_connect=3s
-[ndr]
-tls_failure_after=${TLS_END}s
-undeliverable_after=${END}s
-delay_notice_after=${NOTICE}s
-coalesce=1s
-[dns]
-servers[]=${dns.server}
-timeout=2s
-`
+    const ndr = {
+      tls_failure_after: `${TLS_END}s`,
+      undeliverable_after: `${END}s`,
+      delay_notice_after: `${NOTICE}s`,
+      coalesce: '1s',
+    }
+    return settingsFor({ ca, dns, port }, { delivery: { retry: '1s,2s,3s' }, ndr })
   }
 })

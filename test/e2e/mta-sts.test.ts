@@ -3,6 +3,7 @@ import type http from 'node:http'
 import path from 'node:path'
 import { readReports, reportFor } from './reports'
 import { accepted, letter, type Letter } from './support-mail'
+import { settingsFor, SOON } from './settings'
 import { createTestCa, type TestCa } from '../internet/ca'
 import { assertNothingInClear, startCapture, type Capture } from '../internet/capture'
 import { startDns, type Dns } from '../internet/dns'
@@ -314,22 +315,6 @@ function listener(ca: TestCa, hostname: Host) {
 }
 
 function settings(ca: TestCa, dns: Dns, port: number): string {
-  return `[main]
-internal_domains[]=uni.test
-[tls]
-ca_file=${ca.file}
-[delivery]
-port=${port}
-local_mx_ok=true
-retry=2s,2s
-timeout_connect=3s
-[ndr]
-tls_failure_after=4s
-undeliverable_after=8s
-delay_notice_after=8s
-coalesce=1s
-[dns]
-servers[]=${dns.server}
-timeout=2s
-`
+  const ndr = { ...SOON, undeliverable_after: '8s', delay_notice_after: '8s' }
+  return settingsFor({ ca, dns, port }, { delivery: { retry: '2s,2s' }, ndr })
 }

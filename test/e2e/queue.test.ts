@@ -182,7 +182,9 @@ for (const nodes of [0, 2]) {
           [other, 'open', false],
         ],
       )
-      assert.equal(after.nextTryAt, part.nextTryAt)
+      // a process counts the wait from now, so the last millisecond may be another one
+      const moved = Date.parse(after.nextTryAt ?? '') - Date.parse(part.nextTryAt ?? '')
+      assert.ok(Math.abs(moved) < 10, `${moved} ms`)
       const rest = await command<BounceResult>('queue-bounce.schema.json', 'bounce', part.mailId, '--yes')
       assert.deepEqual(rest.mails[0]?.recipients, [other])
       await until('it is out of the queue', async () => (await list('--domain', 'good.test')).mails.length === 1)

@@ -2,6 +2,7 @@
  * The world that the end-to-end tests share: a signed DNS, Postfix for every kind of recipient, and the senders' own
  * domain, where reports arrive. Every recipient listens on one port, on an address of its own.
  */
+import { settingsFor, SUPPORT } from './settings'
 import { createTestCa, type TestCa } from '../internet/ca'
 import { startCapture, type Capture } from '../internet/capture'
 import { startDns, type Dns, type Zone } from '../internet/dns'
@@ -99,26 +100,6 @@ function zones(): Zone[] {
 
 /** Deadlines are shortened so that a final failure is there within seconds; everything else is as shipped. */
 function settings(ca: TestCa, dns: Dns, port: number, more: string): string {
-  return `[main]
-internal_domains[]=uni.test
-[tls]
-ca_file=${ca.file}
-[delivery]
-port=${port}
-local_mx_ok=true
-retry=2s,2s
-timeout_connect=3s
-[ndr]
-tls_failure_after=3s
-undeliverable_after=8s
-delay_notice_after=8s
-coalesce=2s
-[dns]
-servers[]=${dns.server}
-timeout=2s
-[support]
-name=IT support
-address=support@uni.test
-phone=+45 1234 5678
-${more}`
+  const ndr = { tls_failure_after: '3s', undeliverable_after: '8s', delay_notice_after: '8s', coalesce: '2s' }
+  return settingsFor({ ca, dns, port }, { delivery: { retry: '2s,2s' }, ndr, support: SUPPORT }, more)
 }

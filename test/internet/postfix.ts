@@ -35,6 +35,8 @@ export interface Listener {
   unknown?: readonly string[]
   /** Addresses that are deferred at RCPT with 450 4.2.0. */
   busy?: readonly string[]
+  /** Say in the log when a TLS session is resumed. */
+  logSessions?: true
 }
 
 /** A mail as it lies in the recipient's mailbox. */
@@ -224,7 +226,11 @@ function masterCf(port: number, listeners: readonly Listener[]): string {
     'postlog unix-dgram n - n - 1 postlogd',
   ]
   const smtpd = listeners.map((listener) => {
-    const options = { myhostname: listener.hostname, ...tlsOptions(listener) }
+    const options = {
+      myhostname: listener.hostname,
+      ...tlsOptions(listener),
+      ...(listener.logSessions && { smtpd_tls_loglevel: '2' }),
+    }
     const flags = Object.entries(options).map(([key, value]) => `-o ${key}=${value}`)
     return `${listener.address}:${port} inet n - n - - smtpd ${flags.join(' ')}`
   })

@@ -1,7 +1,9 @@
-/** Two promises over everything that can be asked, from the queue file to the connection. */
+/** Three promises over everything that can be asked, from the queue file to the connection. */
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { PassThrough } from 'node:stream'
 import type { Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import fc from 'fast-check'
 import { createChannel } from '../../lib/deliver/channel'
 import { createContexts } from '../../lib/deliver/contexts'
@@ -9,11 +11,14 @@ import { createPool } from '../../lib/deliver/pool'
 import { connectionKey } from '../../lib/deliver/pool-key'
 import type { Target } from '../../lib/deliver/route'
 import { continueSession, type Session, type SessionDeps } from '../../lib/deliver/session'
+import { createTlsSessions, resumable, SESSION_LIFE, type KeptSession } from '../../lib/deliver/tls-sessions'
+import { verifyPeer } from '../../lib/deliver/verify'
 import { decide } from '../../lib/policy/decide'
 import { forHost } from '../../lib/policy/for-host'
 import { compareStrength } from '../../lib/policy/strength'
 import type { HostRequirement, PolicyInputs, Requirement } from '../../lib/policy/types'
 import { checkSeal, sealNotes } from '../../lib/store/seal'
+import { issued } from '../deliver/support/certificates'
 import { settings } from '../deliver/support/world'
 import { anyHost, anyInputs, isException } from '../policy/arbitraries'
 import { changedAt, placesIn, unsealed } from '../store/notes-arbitrary'
@@ -21,6 +26,8 @@ import { changedAt, placesIn, unsealed } from '../store/notes-arbitrary'
 const KEY = Buffer.alloc(32, 7)
 const VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 const TLS = ['none', 'may', 'must']
+/** Of one run all are alike but for one thing each, so that nearly equal ones meet. */
+const VARIED = ['map', 'defaultLevel', 'minVersion', 'mtaSts', 'requiretls', 'dane', 'grant', 'mode'] as const
 
 /** Map and default alone: nobody asked for anything, nothing is published. */
 const floorOf = (given: PolicyInputs): Requirement =>
@@ -89,8 +96,6 @@ describe('rules: properties', function () {
       signal: new AbortController().signal,
       part: () => undefined,
     }
-    // of one run all are alike but for one thing each, so that nearly equal ones meet
-    const VARIED = ['map', 'defaultLevel', 'minVersion', 'mtaSts', 'requiretls', 'dane', 'grant', 'mode'] as const
     const step = fc.record({ open: fc.boolean(), other: anyInputs, varied: fc.constantFrom(...VARIED) })
     const run = fc.tuple(anyInputs, anyHost, fc.array(step, { maxLength: 30 })).map(([given, at, varied]) =>
       varied.flatMap(({ open, other, varied: name }): { open: boolean; target: Target }[] => {
@@ -129,7 +134,60 @@ describe('rules: properties', function () {
     )
     assert.ok(served > 0, 'connections were used again')
   })
+
+  it('a TLS session that is resumed never serves a stricter requirement than the one that made it', () => {
+    const roots = [createSecureContext(), createSecureContext()]
+    const trusted = presentedBy(['mx1.test'], null)
+    const shown = [trusted, presentedBy(['other.test'], null), presentedBy(['mx1.test'], 'SELF_SIGNED_CERT_IN_CHAIN')]
+    const step = fc.record({
+      full: fc.boolean(),
+      other: anyInputs,
+      varied: fc.constantFrom(...VARIED),
+      root: fc.constantFrom(0, 1),
+      shown: fc.constantFrom(...shown),
+      later: fc.integer({ min: 0, max: SESSION_LIFE }),
+    })
+    let resumed = 0
+    fc.assert(
+      fc.property(anyInputs, anyHost, fc.array(step, { maxLength: 40 }), (given, at, steps) => {
+        let now = Date.now()
+        const sessions = createTlsSessions({ now: () => now })
+        const made = new Map<KeptSession['first'], { need: HostRequirement; root: number; at: number }>()
+        for (const { full, other, varied, root, shown, later } of steps) {
+          now += later
+          const need = forHost(decide({ ...given, [varied]: other[varied] }), at)
+          if (!need.usable) continue
+          const key = connectionKey({ host: at.host, address: '192.0.2.1', port: 25, lmtp: false, need }, 'h.test')
+          const context = roots[root]!
+          if (full) {
+            // as after a handshake: only one that met its requirement is kept
+            if (!verifyPeer({ ...shown, resumed: false }, need, now).ok) continue
+            const first = { ...shown }
+            made.set(first, { need, root, at: now })
+            sessions.keep(key, context, { ticket: Buffer.alloc(8), first })
+            continue
+          }
+          const kept = resumable(sessions, key, context, need, now)
+          if (kept === undefined) continue
+          resumed += 1
+          const maker = made.get(kept.first)!
+          assert.equal(asksMore(need, maker.need), false, `${need.why}; ${maker.need.why}`)
+          assert.equal(root, maker.root)
+          assert.ok(now - maker.at < SESSION_LIFE)
+          assert.ok(verifyPeer({ ...kept.first, resumed: false }, need, now).ok)
+        }
+      }),
+      { numRuns: 500 },
+    )
+    assert.ok(resumed > 0, 'sessions were resumed')
+  })
 })
+
+/** What a full handshake showed. */
+function presentedBy(names: readonly string[], chainError: string | null): KeptSession['first'] {
+  const leaf = new X509Certificate(issued(names).cert)
+  return { leaf, chain: [leaf], chainError, version: 'TLSv1.3' }
+}
 
 function sessionOf(target: Target, tls: boolean, deps: SessionDeps): Session {
   const socket = Object.assign(new PassThrough(), { ref: () => socket, unref: () => socket }) as unknown as Socket
