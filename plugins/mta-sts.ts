@@ -13,7 +13,6 @@ import type { StaticRoute } from '../lib/deliver/types'
 import type { HarakaPlugin } from './haraka'
 import { countPolicyFailure } from './tls-sessions'
 
-/** @param refresh does this process keep the cached policies fresh? */
 export function openSts(
   plugin: HarakaPlugin,
   runtime: {
@@ -23,10 +22,9 @@ export function openSts(
     clock: Clock
     audit: Audit
     sessions: SessionCounter
-    refresh: boolean
   },
 ): Sts {
-  const { clock, store, audit, refresh } = runtime
+  const { clock, store, audit } = runtime
   return createSts({
     resolver: () => runtime.resolver(),
     store,
@@ -42,7 +40,7 @@ export function openSts(
       audit.tell(auditEvent(event))
       countPolicyFailure(runtime.sessions, event)
     },
-    refresh,
+    refresh: true,
   })
 }
 

@@ -4,6 +4,7 @@ import type { StaticRoute } from '../lib/deliver/types'
 import type { Failure } from '../lib/failure'
 import { decide } from '../lib/policy/decide'
 import { requirementDigest, type Decided } from '../lib/policy/digest'
+import { inputsFrom } from '../lib/policy/inputs'
 import { stsEffect } from '../lib/policy/sts'
 import type { MtaStsState, PolicyInputs, Requirement, Route } from '../lib/policy/types'
 import { inPatience } from '../lib/util/patience'
@@ -72,21 +73,7 @@ export function forbidsOptOut(
 }
 
 function inputsFor(runtime: Runtime, facts: MailFacts, recipient: string, route: Route): Omit<PolicyInputs, 'mtaSts'> {
-  const settings = runtime.settings()
-  return {
-    recipient,
-    route,
-    map: settings.map,
-    defaultLevel: settings.main.level,
-    minVersion: settings.tls.minVersion,
-    internalDomains: settings.main.internalDomains,
-    mode: settings.main.mode,
-    overrideMode: settings.override.mode,
-    grant: facts.grant,
-    requiretls: facts.requiretls,
-    nullSender: facts.sender === '',
-    dane: settings.tls.dane,
-    kind: facts.kind,
-    now: runtime.clock.now(),
-  }
+  const { grant, requiretls, kind, sender } = facts
+  const now = runtime.clock.now()
+  return inputsFrom(runtime.settings(), { recipient, route, grant, requiretls, kind, nullSender: sender === '', now })
 }

@@ -187,7 +187,6 @@ export async function openRuntime(
     store,
     clock,
     audit: opened,
-    refresh: isFirst(options.label),
   })
 
   const recipients = waitedFor(savedAgain(recipientRecords(store)), {
@@ -265,11 +264,6 @@ export async function openRuntime(
 
 /** Label of a process that has no neighbours on this machine. */
 const ALONE = 'main'
-
-/** Of several processes one does what needs to be done only once. */
-function isFirst(label: string): boolean {
-  return label === ALONE || label === 'w1'
-}
 
 /** How often expired entries are removed from the store, and how often it is looked whose turn that is, in milliseconds. */
 const SWEEP_INTERVAL = 3_600_000

@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings'
 import { decide } from './decide'
 import type { Findings, HostFindings } from './explain'
 import { wantsTlsa } from './for-host'
+import { inputsFrom } from './inputs'
 import { domainOf } from './names'
 import type { MtaStsState, PolicyInputs, TlsaState } from './types'
 
@@ -38,22 +39,10 @@ export async function lookUp(
     lookUps.mx(domain),
     settings.tls.mtaSts && published?.mtaSts !== undefined ? published.mtaSts(domain) : ABSENT,
   ])
+  const { requiretls = false } = asked
   const inputs: PolicyInputs = {
-    recipient,
-    route: { kind: 'mx' },
-    map: settings.map,
-    defaultLevel: settings.main.level,
-    minVersion: settings.tls.minVersion,
-    internalDomains: settings.main.internalDomains,
-    mode: settings.main.mode,
-    overrideMode: settings.override.mode,
-    grant: null,
-    requiretls: asked.requiretls ?? false,
-    nullSender: false,
+    ...inputsFrom(settings, { recipient, route: { kind: 'mx' }, requiretls, now }),
     mtaSts,
-    dane: settings.tls.dane,
-    kind: 'mail',
-    now,
   }
   // As in delivery: where TLSA records change nothing, nobody asks for them.
   const tlsa = wantsTlsa(decide(inputs)) ? published?.tlsa : undefined

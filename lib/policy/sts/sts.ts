@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../clock'
 import { normaliseName } from '../../dns/names'
 import type { Resolver } from '../../dns/types'
+import { turnOf } from '../../store/turns'
 import type { Store } from '../../store/types'
 import type { MtaStsState } from '../types'
 import { discover, type Discovery } from './discover'
@@ -29,7 +30,7 @@ export interface StsDeps {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
   /** Told of what a postmaster or TLSRPT wants to know; must not throw. */
   onEvent(event: StsEvent): void
-  /** Keep policies in use fresh, by a timer; one process of several is enough. Default false. */
+  /** Keep policies in use fresh, by a timer; of all processes that share the store one does it at a time. Default false. */
   refresh?: boolean
 }
 
@@ -58,6 +59,8 @@ export interface Sts {
 /** Milliseconds between two passes of the refresher, and the policies it fetches at once. */
 const PASS_INTERVAL = 60_000
 const REFRESHED_AT_ONCE = 4
+/** Shorter than the interval, so that a process alone has its turn each time. */
+const TURN = 0.9 * PASS_INTERVAL
 /** `lastUsed` is written at most once in this time. */
 const USE_GRAIN = 3_600_000
 
@@ -246,8 +249,18 @@ export function createSts(deps: StsDeps): Sts {
     }
   }
 
+  /** Whoever of all processes comes first; one that ends in its turn holds the others up for no longer than a pass. */
+  async function refreshInTurn(): Promise<number> {
+    try {
+      return (await turnOf(deps.store, 'mta-sts', TURN)) ? await refreshPass() : 0
+    } catch (error) {
+      log('error', `MTA-STS: the store failed: ${error instanceof Error ? error.message : String(error)}`)
+      return 0
+    }
+  }
+
   const timer =
-    deps.refresh === true ? setInterval(() => void shared('refresh', refreshPass), PASS_INTERVAL) : undefined
+    deps.refresh === true ? setInterval(() => void shared('refresh', refreshInTurn), PASS_INTERVAL) : undefined
   timer?.unref()
 
   return {

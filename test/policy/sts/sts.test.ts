@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import sinon from 'sinon'
 import type { Clock } from '../../../lib/clock'
+
 import { createSts, type Sts, type StsEvent } from '../../../lib/policy/sts'
 import { openMemoryStore } from '../../../lib/store/memory'
 import type { Store } from '../../../lib/store/types'
 import { fakeResolver, type FakeZone } from '../../dns/fake'
 import { createTestCa, type TestCa } from '../../internet/ca'
+import { until } from '../../../demo/processes'
 import { fetchOptions, POLICY, policyAnswer, startPolicyHost, type PolicyHost } from './support'
 
 const MINUTE = 60_000
@@ -47,7 +50,7 @@ describe('MTA-STS: the policy that holds for a domain', () => {
   })
 
   /** A process that starts on the same store. */
-  function open(on: Store = store): Sts {
+  function open(on: Store = store, refresh = false): Sts {
     events = []
     warnings = []
     const made = createSts({
@@ -59,6 +62,7 @@ describe('MTA-STS: the policy that holds for a domain', () => {
         if (level !== 'debug') warnings.push(message)
       },
       onEvent: (event) => events.push(event),
+      refresh,
     })
     opened.push(made)
     return made
@@ -336,6 +340,27 @@ describe('MTA-STS: the policy that holds for a domain', () => {
       httpsDown()
       now += 30 * DAY - 1
       assert.equal(await policyId(), 'enforce one')
+    })
+    it('of several processes one at a time does it, and another when that one is gone', async () => {
+      const timers = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      try {
+        const first = open(store, true)
+        const second = open(store, true)
+        await policyId(first)
+        assert.equal(fetches(), 1)
+        now += DAY
+        timers.tick(MINUTE)
+        await until('a refresh', () => fetches() >= 2)
+        // what they are at is over then, and nothing was left to do
+        await Promise.all([first.refresh(), second.refresh()])
+        assert.equal(fetches(), 2)
+        await first.close()
+        now += DAY + MINUTE
+        timers.tick(MINUTE)
+        await until('another one', () => fetches() === 3)
+      } finally {
+        timers.restore()
+      }
     })
     it('a short policy is refreshed after half of its time', async () => {
       publish('two', POLICY.replace('86400', '3600'))
