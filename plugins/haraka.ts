@@ -203,8 +203,8 @@ export interface QueueModule {
   read_parts: (file: string) => QueueFileParts | false
   /** `tasks`: items that wait for a place. */
   delivery_queue: { push(item: HMailItem): void; length(): number; tasks: HMailItem[] }
-  /** Called with the item of a file that was found at the start, when its time has come. */
-  _add_hmail: (item: HMailItem) => void
+  /** Called with the name of each file that was found at the start. */
+  _add_file: (file: string) => Promise<string>
   temp_fail_queue: {
     add(id: string, milliseconds: number, due: () => void): unknown
     discard(id: string): void

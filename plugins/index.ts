@@ -7,6 +7,8 @@
 import type { ControlServer } from '../lib/control'
 import { loadConfig, formatProblem } from '../lib/config'
 import { packageVersion } from '../lib/package-root'
+import { asciiDomain } from '../lib/util/address'
+import { lineUp, openBacklog } from './backlog'
 import { keepMailParameters, keepRcptParameters, offerDsn } from './envelope-hooks'
 import { gate, seal } from './gate-hook'
 import { openControlSocket } from './control'
@@ -27,11 +29,12 @@ import { idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
 import { keepRequiretlsHere, offerRequiretls } from './requiretls'
 import { instanceDirectory, openRuntime, type Runtime } from './runtime'
-import { closeSpool, giveFile, recoverSpool } from './spool'
+import { forgetMessage } from './queue-writer'
+import { closeSpool, giveFile, isInJournal, recoverSpool } from './spool'
 import { checkHaraka, checkInstance, checkNeighbours } from './startup-check'
 import { queueOutboundResponder } from './submission'
 import { envelopeRead, takeOver, type Takeover } from './takeover'
-import { comeBack, whilePaused } from './waiting-room'
+import { comeBack, isPauseCrowded, whilePaused } from './waiting-room'
 
 /** Answers of our own hooks must come within these, in milliseconds. */
 const GATE_DEADLINE = 60_000
@@ -106,11 +109,17 @@ export function register(this: HarakaPlugin): void {
   const ready = new Promise<Runtime>((resolve) => {
     becomeReady = resolve
   })
+  const isPaused = () => state?.runtime?.settings().delivery.paused ?? true
+  openBacklog(haraka, {
+    opened: envelopeRead,
+    isPaused,
+    places: (domain) => state?.runtime?.deliverer.places(asciiDomain(domain)) ?? 1,
+  })
   const takeover = takeOver(haraka, {
     deliver,
     queueOutboundRespond: queueOutboundResponder(haraka, () => state?.runtime ?? null, report),
     report,
-    isPaused: () => state?.runtime?.settings().delivery.paused ?? true,
+    isPaused,
   })
   state = { haraka, plugin: this, takeover, runtime: null, control: null, ready, becomeReady }
 
@@ -142,7 +151,15 @@ async function deliver(item: HMailItem): Promise<void> {
       return
     }
     // what waits for people waits where people look for it
-    if (runtime.settings().delivery.paused) await giveFile(item).catch((error: unknown) => report('journal', error))
+    if (runtime.settings().delivery.paused) {
+      await giveFile(item).catch((error: unknown) => report('journal', error))
+      if (isPauseCrowded() && !isInJournal(item)) {
+        forgetMessage(item)
+        lineUp(haraka, item.filename)
+        item.next_cb()
+        return
+      }
+    }
     const giveBack = item.next_cb
     if (!(await whilePaused(haraka, item, () => runtime.settings().delivery.paused))) {
       giveBack()

@@ -6,16 +6,19 @@
  * queued, and whatever goes wrong in between ends in a retry.
  */
 import { deliverMail, type AttemptContext, type Progress } from './attempt'
+import * as backlog from './backlog'
 import { beginEnding, openRecipients, reportEnding, type Ending } from './ending'
 import { background } from './guard'
 import { CODE, type HarakaModules, type HMailItem, type Todo } from './haraka'
 import { freshRecord } from '../lib/store/recipient-record'
 import { runHooks } from './hooks'
 import { examine, type MailFacts } from './mail-facts'
+import { identityOf } from './queue-file'
 import { forgetMessage } from './queue-writer'
 import { fileStands, nameForRetry, removeFile } from './queued-mail'
 import type { Runtime } from './runtime'
-import { comeBack, identityOf } from './waiting-room'
+import { isInJournal } from './spool'
+import { comeBack } from './waiting-room'
 
 /** Wait after a failure of our own machine (store, disk, a bug), in milliseconds. */
 export const TROUBLE_RETRY = 60_000
@@ -38,11 +41,22 @@ const underWay = new Set<Promise<void>>()
 const progressOf = new WeakMap<HMailItem, Progress>()
 
 /**
- * Take a mail through one attempt and see to it that it comes back or is finished. Never rejects; `next_cb` is called
- * exactly once.
+ * Take a mail through one attempt and see to it that it comes back or is finished; or, where its domain has enough mail
+ * under way, let it stand aside until its turn. Never rejects; `next_cb` is called exactly once.
  */
 export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
-  await counted(oneLife(haraka, runtime, item, () => attempt(haraka, runtime, item)))
+  const hasFile = !isInJournal(item)
+  if (!backlog.begin(haraka, item, hasFile)) {
+    forgetMessage(item)
+    item.next_cb()
+    return
+  }
+  const { domain } = item.todo ?? { domain: '' }
+  try {
+    await counted(oneLife(haraka, runtime, item, () => attempt(haraka, runtime, item)))
+  } finally {
+    backlog.end(haraka, domain, hasFile)
+  }
 }
 
 async function counted(life: Promise<void>): Promise<void> {
@@ -176,7 +190,7 @@ async function oneLife(
       item.next_cb()
     },
   )
-  if (after.kind === 'retry') comeBack(haraka, item, after.at - runtime.clock.now())
+  if (after.kind === 'retry') comeBack(haraka, item, after.at - runtime.clock.now(), !isInJournal(item))
 }
 
 async function attempt(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<After> {

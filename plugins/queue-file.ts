@@ -4,6 +4,12 @@ import path from 'node:path'
 import { syncDirectory } from '../lib/spool/journal'
 import type { HarakaModules } from './haraka'
 
+/** The part of a queue file's name that a rename keeps. */
+export function identityOf(haraka: Pick<HarakaModules, 'queueFile'>, filename: string): string {
+  const parts = haraka.queueFile.parts(filename)
+  return parts === null ? filename : `${parts.arrival}_${parts.uid}`
+}
+
 /** Names a file that is being written; Haraka removes what is left of such when it starts. */
 export function unfinishedName(haraka: Pick<HarakaModules, 'queueFile'>, filename: string): string {
   return `${haraka.queueFile.platformDOT}${filename}`

@@ -6,10 +6,10 @@ import fs from 'node:fs/promises'
 import { openJournal, type Journal, type JournalEntry } from '../lib/spool/journal'
 import { recoverJournals } from '../lib/spool/recover'
 import { ownRun } from '../lib/spool/run'
+import { lineUp } from './backlog'
 import { background } from './guard'
 import type { HarakaModules, HMailItem } from './haraka'
-import { saveQueueFile } from './queue-file'
-import { identityOf } from './waiting-room'
+import { identityOf, saveQueueFile } from './queue-file'
 
 /** For how long a mail may be without a file of its own, in milliseconds. */
 const FILE_AFTER = 30_000
@@ -184,8 +184,8 @@ export async function recoverSpool(haraka: HarakaModules, warn: (text: string) =
       if (parts === null || filed.has(identityOf(haraka, name))) return
       const { arrival, uid, next_attempt, attempts } = parts
       const filename = haraka.queueFile.name({ arrival, uid, next_attempt, attempts })
-      const file = await saveQueueFile(haraka, filename, content)
-      haraka.queue.delivery_queue.push(new haraka.HMailItem(filename, file))
+      await saveQueueFile(haraka, filename, content)
+      lineUp(haraka, filename)
     },
   })
 }

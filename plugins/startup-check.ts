@@ -42,7 +42,7 @@ export function checkHaraka(haraka: HarakaModules): string[] {
     if (globals[name] !== undefined && globals[name] !== value)
       problems.push(`Haraka's constant ${name} is not ${value}`)
   }
-  const { delivery_queue: due, temp_fail_queue: waiting, _add_hmail: take } = haraka.queue
+  const { delivery_queue: due, temp_fail_queue: waiting, _add_file: take } = haraka.queue
   if (!Array.isArray(due.tasks) || typeof waiting.add !== 'function' || typeof take !== 'function') {
     problems.push('outbound/queue is not as in Haraka 3.3: which mails wait could not be seen')
   }

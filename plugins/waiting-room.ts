@@ -1,16 +1,12 @@
 /**
  * Which mails wait in this process, and for what: for their time (Haraka's timer queue), for a place (its delivery
- * queue), for `[delivery] paused` to end. The one place from which a waiting mail can be called early or taken out, so
+ * queue, the backlog), for `[delivery] paused` to end. The one place from which a waiting mail can be called early or taken out, so
  * that there is never a second item of a queue file.
  */
 import path from 'node:path'
+import { isNameDue, lineUp, namesDue, takeName } from './backlog'
 import type { HarakaModules, HMailItem } from './haraka'
-
-/** The part of a queue file's name that a rename keeps. */
-export function identityOf(haraka: Pick<HarakaModules, 'queueFile'>, filename: string): string {
-  const parts = haraka.queueFile.parts(filename)
-  return parts === null ? filename : `${parts.arrival}_${parts.uid}`
-}
+import { identityOf } from './queue-file'
 
 /** A mail that waits for its time. */
 interface Waiting {
@@ -32,7 +28,8 @@ const paused = new Map<string, { item: HMailItem; take: () => void }>()
 /**
  * See every mail that Haraka puts into its timer queue, our own included. To be called once, at the take-over.
  */
-export function watchWaiting({ queue, queueFile }: HarakaModules): void {
+export function watchWaiting(haraka: HarakaModules): void {
+  const { queue, queueFile } = haraka
   const timers = queue.temp_fail_queue
   const add = timers.add.bind(timers)
   Object.defineProperty(timers, 'add', {
@@ -50,15 +47,37 @@ export function watchWaiting({ queue, queueFile }: HarakaModules): void {
     writable: false,
     configurable: false,
   })
-  // A file found at the start waits as a name and is read when its time has come. Haraka compares that time with the
-  // start and would let it wait as long once more.
-  queue._add_hmail = (item) => {
-    queue.delivery_queue.push(item)
+  // A file found at the start waits as a name and is read when its time has come. Haraka would read all whose time has
+  // come at once, and let those that come later wait as long once more.
+  queue._add_file = (file) => {
+    const wait = (queueFile.parts(file)?.next_attempt ?? 0) - Date.now()
+    if (wait <= 0) lineUp(haraka, file)
+    else addByName(haraka, file, wait)
+    return Promise.resolve(file)
   }
 }
 
-/** Put a mail back into Haraka's timer queue. */
-export function comeBack({ queue }: HarakaModules, item: HMailItem, milliseconds: number): void {
+/** A mail that waits for its time as a name. */
+function addByName(haraka: HarakaModules, filename: string, milliseconds: number): void {
+  haraka.queue.temp_fail_queue.add(filename, milliseconds, () => {
+    lineUp(haraka, filename)
+  })
+}
+
+/** So many mails that wait for their time are kept as they are; of more, only the name, to be read anew. */
+export const KEPT_WAITING = 1000
+
+/**
+ * Put a mail back into Haraka's timer queue.
+ *
+ * @param hasFile it can be read again from its file
+ */
+export function comeBack(haraka: HarakaModules, item: HMailItem, milliseconds: number, hasFile = false): void {
+  const { queue } = haraka
+  if (hasFile && waiting.size >= KEPT_WAITING) {
+    addByName(haraka, item.filename, Math.max(0, milliseconds))
+    return
+  }
   const due = () => {
     queue.delivery_queue.push(item)
   }
@@ -92,6 +111,11 @@ export async function whilePaused(haraka: HarakaModules, item: HMailItem, isPaus
   return true
 }
 
+/** Are so many held by the pause that more would only cost memory? */
+export function isPauseCrowded(): boolean {
+  return paused.size >= KEPT_WAITING
+}
+
 /** How often the end of a pause is looked for, in milliseconds. */
 const PAUSE_LOOK = 1000
 
@@ -113,6 +137,7 @@ export function callNow(identity: string): { domain?: string } | undefined {
 export function isDue({ queue, queueFile }: HarakaModules, identity: string): boolean {
   return (
     paused.has(identity) ||
+    isNameDue(identity) ||
     queue.delivery_queue.tasks.some((item) => identityOf({ queueFile }, item.filename) === identity)
   )
 }
@@ -135,6 +160,8 @@ export function takeOut(haraka: HarakaModules, identity: string): HMailItem | un
     held.take()
     return held.item
   }
+  const name = takeName(identity)
+  if (name !== undefined) return new haraka.HMailItem(name, path.join(queue.queue_dir, name))
   const place = queue.delivery_queue.tasks.findIndex((item) => identityOf(haraka, item.filename) === identity)
   return place < 0 ? undefined : queue.delivery_queue.tasks.splice(place, 1)[0]
 }
@@ -159,9 +186,10 @@ export function waitingMails(): WaitingMail[] {
 /** Mails whose turn it is. */
 export function dueMails(haraka: HarakaModules): WaitingMail[] {
   const items = [...paused.values()].map(({ item }) => item)
-  return [...items, ...haraka.queue.delivery_queue.tasks].map((item) => ({
+  const held = [...items, ...haraka.queue.delivery_queue.tasks].map((item) => ({
     identity: identityOf(haraka, item.filename),
     nextTry: item.next_process,
     item,
   }))
+  return [...held, ...namesDue()]
 }
