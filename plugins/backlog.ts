@@ -81,29 +81,29 @@ function read(haraka: HarakaModules, { opened }: BacklogHandlers, filename: stri
 /**
  * A mail that has been read is about to be delivered.
  *
- * @param hasFile false = it stands in the journal, and is never sent away
+ * @param canBeRead false = its item is all there is (it stands in the journal), and is never sent away
  * @returns false when enough mail of its domain is under way: then it stands aside, and the item is not used any more
  */
-export function begin(haraka: HarakaModules, item: HMailItem, hasFile: boolean): boolean {
+export function begin(haraka: HarakaModules, item: HMailItem, canBeRead: boolean): boolean {
   const { domain } = item.todo ?? { domain: '' }
   const now = working.get(domain) ?? 0
-  if (hasFile && handlers !== undefined && now >= most(domain, handlers)) {
+  if (canBeRead && handlers !== undefined && now >= most(domain, handlers)) {
     const others = aside.get(domain) ?? new Map<string, Name>()
     others.set(identityOf(haraka, item.filename), { filename: item.filename, at: item.next_process })
     aside.set(domain, others)
     return false
   }
   working.set(domain, now + 1)
-  if (hasFile) filed += 1
+  if (canBeRead) filed += 1
   return true
 }
 
-/** The end of what began. @param hadFile as it was told to `begin` */
-export function end(haraka: HarakaModules, domain: string, hadFile: boolean): void {
+/** The end of what began. @param couldBeRead as it was told to `begin` */
+export function end(haraka: HarakaModules, domain: string, couldBeRead: boolean): void {
   const left = (working.get(domain) ?? 1) - 1
   if (left > 0) working.set(domain, left)
   else working.delete(domain)
-  if (hadFile) filed -= 1
+  if (couldBeRead) filed -= 1
   callAside(haraka, domain)
   pump(haraka)
 }

@@ -112,7 +112,8 @@ export function register(this: HarakaPlugin): void {
   const isPaused = () => state?.runtime?.settings().delivery.paused ?? true
   openBacklog(haraka, {
     opened: envelopeRead,
-    isPaused,
+    // a process that ends begins with no other mail
+    isPaused: () => isPaused() || state?.runtime?.signal.aborted === true,
     places: (domain) => state?.runtime?.deliverer.places(asciiDomain(domain)) ?? 1,
   })
   const takeover = takeOver(haraka, {

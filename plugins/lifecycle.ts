@@ -45,8 +45,9 @@ const progressOf = new WeakMap<HMailItem, Progress>()
  * under way, let it stand aside until its turn. Never rejects; `next_cb` is called exactly once.
  */
 export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
-  const hasFile = !isInJournal(item)
-  if (!backlog.begin(haraka, item, hasFile)) {
+  // what is known of it here and nowhere else (delivered, but its file could not be removed) must not be forgotten
+  const canBeRead = !isInJournal(item) && !progressOf.has(item)
+  if (!backlog.begin(haraka, item, canBeRead)) {
     forgetMessage(item)
     item.next_cb()
     return
@@ -55,7 +56,7 @@ export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailI
   try {
     await counted(oneLife(haraka, runtime, item, () => attempt(haraka, runtime, item)))
   } finally {
-    backlog.end(haraka, domain, hasFile)
+    backlog.end(haraka, domain, canBeRead)
   }
 }
 
@@ -190,7 +191,9 @@ async function oneLife(
       item.next_cb()
     },
   )
-  if (after.kind === 'retry') comeBack(haraka, item, after.at - runtime.clock.now(), !isInJournal(item))
+  if (after.kind !== 'retry') return
+  // only after an attempt that ended as it should: of others this process may know what the store does not
+  comeBack(haraka, item, after.at - runtime.clock.now(), after.countFailure && !isInJournal(item))
 }
 
 async function attempt(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<After> {
