@@ -21,8 +21,8 @@ import type { FailedRecipient } from './reporter'
 import type { Runtime } from './runtime'
 
 /** How often each process looks whether something is due, and for how long it is then nobody else's turn. */
-const LOOK = 60_000
-const TURN = 50_000
+const LOOK = 5 * 60_000
+const TURN = 4.5 * 60_000
 
 export interface TlsReports {
   send: ReportSender['send']

@@ -23,7 +23,7 @@ export function countingOf(
   looked: { mtaSts: MtaStsState | undefined; published: Requirement | undefined },
 ): Counting {
   const domain = policyDomain(facts.domain, chosen.route, chosen.routes)
-  if (facts.kind === 'tlsrpt' || domain === undefined) return {}
+  if (facts.kind === 'tlsrpt' || domain === undefined || domain.startsWith('[')) return {}
   if (isInternalDomain(facts.domain, runtime.settings().main.internalDomains)) return {}
   const { mtaSts, published } = looked
   const applied = (published ?? requirement).sts !== undefined && mtaSts?.state === 'policy' ? mtaSts : undefined

@@ -7,6 +7,7 @@ import { formatProblem, hasExpired, loadConfig, replacedSettings, undermining } 
 import type { ConfigProblem, Settings } from '../../lib/config/settings'
 import { probeValidation, type Validation } from '../../lib/dns'
 import type { MapRow } from '../../lib/policy/types'
+import { unsignedReports } from '../../lib/report/tlsrpt'
 import { findInstance } from '../instance'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
 
@@ -82,6 +83,7 @@ async function check(
   const loaded = loadConfig(instance, clock)
   const settings = loaded.ok ? loaded.settings : undefined
   const unsafe = undermining(instance, settings?.main.mode ?? 'enforce')
+  const signing = settings === undefined ? [] : unsignedReports(instance, settings)
   const resolver = settings === undefined || probe === undefined ? null : await probe(settings)
   const serverAdvice = settings === undefined || probe === undefined ? [] : await storeAdvice(settings)
   if (settings !== undefined && resolver !== null && !resolver.validates) unsafe.push(...needDnssec(settings, resolver))
@@ -91,7 +93,7 @@ async function check(
     result: {
       ok: exitCode === 0,
       instance,
-      problems: [...loaded.problems, ...unsafe, ...serverAdvice],
+      problems: [...loaded.problems, ...unsafe, ...signing, ...serverAdvice],
       rows: rowNotes(settings?.map.rows ?? [], clock.now()),
       resolver,
       replaced: replacedSettings(instance),

@@ -9,4 +9,5 @@ export { addressees, countsByPolicyDomain, reportingParty, type Addressed, type 
 export { isPublicAddress, POST_DEADLINE, postReport } from './post'
 export type { SendResult } from './result'
 export { reportSender, type ReportEvent, type ReportSender } from './sender'
+export { unsignedReports } from './signing'
 export { asPublished, fetchFailure, sightingOf } from './session'

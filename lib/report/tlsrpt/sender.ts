@@ -69,8 +69,9 @@ const PATIENCE = LEASE / 3
 
 export function reportSender(deps: SenderDeps): ReportSender {
   const { store, clock } = deps
-  /** The day of which nothing is left to do. */
+  /** The days of which nothing is left to do: yesterday, and the one before. */
   let finished = ''
+  let finishedBefore = ''
   let running: Promise<void> | undefined
 
   async function oneDay(day: string, isDue: (domain: string, job: Job | undefined) => boolean, early: boolean) {
@@ -199,7 +200,10 @@ export function reportSender(deps: SenderDeps): ReportSender {
       if (left === 0) finished = yesterday
     }
     // never begun a day late, but gone on with
-    await oneDay(dayOf(now - 2 * DAY), (_domain, job) => Object.keys(job?.destinations ?? {}).length > 0, false)
+    const before = dayOf(now - 2 * DAY)
+    if (finishedBefore === before) return
+    if ([...(await jobsOf(store, before)).values()].some(isBegun)) await oneDay(before, (_, job) => isBegun(job), false)
+    else finishedBefore = before
   }
 
   return {
@@ -226,6 +230,10 @@ const NOBODY = 'there is no address to report from: set from in [tlsrpt]'
 
 /** States in which something is left to do. */
 const OPEN: ReadonlySet<SendResult['state']> = new Set(['waiting', 'claimed', 'unknown'])
+
+function isBegun(job: Job | undefined): boolean {
+  return job !== undefined && job.settled === undefined && Object.keys(job.destinations).length > 0
+}
 
 /** Once every destination is through. */
 function settledBy(results: readonly SendResult[]): Settled | undefined {

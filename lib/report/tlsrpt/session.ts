@@ -35,7 +35,8 @@ export function sightingOf(
 /** The session as it would have been had the published policy been enforced. */
 export async function asPublished(session: TriedSession): Promise<Omit<TriedSession, 'published'>> {
   const { published, failure: own, ...rest } = session
-  if (published === undefined) return session
+  // clear text after a handshake that failed is no second session
+  if (published === undefined || session.need.tls === 'none') return session
   const verdict = await published
   // not found out in time: what was enforced is all that is known
   if (verdict === undefined) return { ...rest, ...(own === undefined ? {} : { failure: own }) }

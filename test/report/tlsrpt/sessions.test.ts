@@ -226,6 +226,16 @@ describe('report: sessions for TLS reports', () => {
       assert.equal(sighting.policy.type, 'sts')
     })
 
+    it('monitor mode: a handshake that fails, then clear text, is one session', async () => {
+      await start(['mx.test', { ...good, on: cutsHandshake }])
+      await deliver(decided(sts('mx.test'), 'monitor'), decided(sts('mx.test')))
+      assert.deepEqual(
+        (await sightings(sts('mx.test'))).map((one) => one?.failure?.resultType),
+        ['validation-failure', undefined],
+      )
+      assert.equal((await sightings())[1], undefined)
+    })
+
     it('a policy that cannot be had is a failure under a policy without lines', async () => {
       await start(['mx.test', good])
       const sighting = fetchFailure(DOMAIN, 'sts-policy-fetch-error', 'the answer has status 500,\r\nnot 200')
