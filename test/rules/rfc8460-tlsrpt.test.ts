@@ -83,7 +83,7 @@ describe('rules: TLS reporting', () => {
           recipients: ['tls@partner.test'],
           queuedAt: 0,
         } as unknown as MailFacts
-        await createReporter(haraka, runtime).notDelivered(facts, {} as HMailItem, [
+        await createReporter(haraka, runtime).notDelivered(facts, {} as unknown as HMailItem, [
           { recipient: 'tls@partner.test', record: freshRecord(0) },
         ])
         assert.deepEqual(queued, [])
