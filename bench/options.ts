@@ -18,7 +18,7 @@ export const USAGE = `npm run bench -- [options]
   --messages N    messages of the main group; other groups take a share of it (default 800; 300 with --quick)
   --quick         only what the ratios need, in under 90 s
   --only TEXT     groups or rows whose name has this text, e.g. split, rsa, gateway, postfix, micro;
-                  or one of the parts that run only when asked for: scan, detection, formats, content, queue
+                  or one of the parts that run only when asked for: scan, detection, formats, content, queue, report
   --json          the result as JSON on standard output
   --profile DIR   also write V8 CPU profiles of the relays built on Haraka (costs them a few per cent)
 `

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { selectGroups, type Group } from './cases'
+import { REPORT_TITLE, reportTable, runReport } from './audit-log/measure'
 import { compare, emptyResults, SESSIONS, type Comparison } from './compare'
 import { CONTENT_TITLE, contentTable, runContent } from './content'
 import { sweepMeters } from './cpu'
@@ -73,7 +74,7 @@ function missingPrograms(): string[] {
     .map(([name, debian]) => `${name} (Debian: ${debian})`)
 }
 
-const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE, FORMATS_TITLE, CONTENT_TITLE, QUEUE_TITLE]
+const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE, FORMATS_TITLE, CONTENT_TITLE, QUEUE_TITLE, REPORT_TITLE]
 
 /** Parts without any relay, which run only when they are asked for by their whole name. */
 async function extraPart(options: Options): Promise<string | null> {
@@ -89,6 +90,10 @@ async function extraPart(options: Options): Promise<string | null> {
     case CONTENT_TITLE: {
       const rows = await runContent(options, progress)
       return options.json ? `${JSON.stringify(rows, null, 1)}\n` : contentTable(rows)
+    }
+    case REPORT_TITLE: {
+      const measured = await runReport(options.quick, progress)
+      return options.json ? `${JSON.stringify(measured, null, 1)}\n` : reportTable(measured)
     }
     default:
       return null

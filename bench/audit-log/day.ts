@@ -16,8 +16,6 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const SENDERS = 3000
-/** The day (from 0) on which an attack, a burst and trouble are played, by the first process only. */
-export const INCIDENT_DAY = 20
 
 export interface DayOptions {
   /** Start of the day, milliseconds. */
@@ -28,7 +26,8 @@ export interface DayOptions {
   random: () => number
   /** `monitor` mode is played on the first days. */
   monitor: boolean
-  incidents: boolean
+  /** The day (from 0) on which an attack, a burst and trouble are played; absent = never. */
+  incidentDay?: number
 }
 
 /** Events in no order; some are of the days after. */
@@ -36,7 +35,7 @@ export function dayEvents(options: DayOptions): Told[] {
   const told: Told[] = []
   const { random } = options
   for (let n = 0; n < options.mails; n++) mail(told, options, { at: options.start + hourOfDay(random) })
-  if (options.incidents) incidents(told, options)
+  if (options.incidentDay !== undefined) incidents(told, options, options.incidentDay)
   return told
 }
 
@@ -544,13 +543,13 @@ function retries(
   report(told, common, group, isTls ? 'tls-not-offered' : 'unreachable', failure, deadline + 90_000, wish.at)
 }
 
-function incidents(told: Told[], options: DayOptions): void {
+function incidents(told: Told[], options: DayOptions, day: number): void {
   const { start, number, random } = options
-  if (number < INCIDENT_DAY) {
+  if (number < day) {
     for (let n = 0; n < 3; n++) mail(told, options, { at: start + 9 * HOUR + n * HOUR, domains: [0] })
     return
   }
-  if (number > INCIDENT_DAY) return
+  if (number > day) return
   for (let n = 0; n < 5; n++)
     mail(told, options, { at: start + 9 * HOUR + n * 10 * MINUTE, domains: [0], attack: 'issuer' })
   for (let n = 0; n < 5; n++)

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { CHAIN_START } from '../../lib/audit/chain'
-import { auditFileName, type NamedFile } from '../../lib/audit/retention'
+import { auditFileName } from '../../lib/audit/retention'
 import { caseId } from '../../lib/notify/case-id'
 
 /** The chain's end by label, from one day to the next. */
@@ -38,25 +38,28 @@ function partsOf(line: string): Part[] {
   return parts
 }
 
-/**
- * @param file of the base
- * @param copies of each line in the new file
- * @param salt different for every new file of a day
- * @returns lines written
- */
-export function multiplyFile(
-  baseDir: string,
-  file: NamedFile,
-  to: string,
-  label: string,
-  copies: number,
-  salt: number,
-  ends: Ends,
-): number {
-  const lines = readFileSync(path.join(baseDir, file.name), 'utf8')
+export interface Multiplied {
+  /** File of the base. */
+  from: string
+  /** `YYYY-MM-DD` */
+  day: string
+  /** Folder of the new file. */
+  to: string
+  /** Process of the new file. */
+  label: string
+  /** Of each line. */
+  copies: number
+  /** Different for every process. */
+  salt: number
+  ends: Ends
+}
+
+/** Write one file of the large log. */
+export function multiplyFile({ from, day, to, label, copies, salt, ends }: Multiplied): void {
+  const lines = readFileSync(from, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-  const out = openSync(path.join(to, auditFileName(file.day, label)), 'w', 0o600)
+  const out = openSync(path.join(to, auditFileName(day, label)), 'w', 0o600)
   let previous = ends.get(label) ?? CHAIN_START
   let sequence = 0
   let waiting: string[] = []
@@ -81,7 +84,6 @@ export function multiplyFile(
   flush()
   closeSync(out)
   ends.set(label, previous)
-  return sequence
 }
 
 const cases = new Map<string, string>()

@@ -1,12 +1,12 @@
 /** An audit log of an invented month, written by the gateway's own audit room: one file per day and process. */
-import { spawnSync } from 'node:child_process'
-import { appendFileSync, readdirSync, rmSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import path from 'node:path'
 import { openAudit } from '../../lib/audit/open'
 import { auditFileName, utcDay } from '../../lib/audit/retention'
 import { maskCpr } from '../../lib/classify/cpr'
 import { randomFrom } from '../corpus'
-import { dayEvents, INCIDENT_DAY, type Told } from './day'
+import { compress } from './compress'
+import { dayEvents, type Told } from './day'
 
 export interface LogPlan {
   dir: string
@@ -44,20 +44,26 @@ export async function writeLog(plan: LogPlan): Promise<number> {
       mails: Math.round(plan.events / plan.days / EVENTS_PER_MAIL),
       random,
       monitor: number < MONITOR_DAYS,
-      incidents: plan.incidents,
+      ...(plan.incidents ? { incidentDay: incidentDay(plan) } : {}),
     })
     const all = [...waiting, ...today].sort((a, b) => a.at - b.at)
     const due = all.filter(({ at }) => at < start + DAY)
     waiting = all.filter(({ at }) => at >= start + DAY)
     await writeDay(plan, number, due)
     written += due.length
-    if (plan.compress) compress(plan, number)
+    // the next day's file has to be begun first: it names the end of this one
+    if (plan.compress && number > 0) compress(plan.dir, utcDay(start - DAY), plan.label, (number - 1) / plan.days)
   }
   return written
 }
 
+/** Late enough that there is something before it. */
+function incidentDay({ days }: LogPlan): number {
+  return Math.floor((days * 2) / 3)
+}
+
 async function writeDay(plan: LogPlan, number: number, due: readonly Told[]): Promise<void> {
-  const torn = plan.incidents && number === INCIDENT_DAY ? Math.floor(due.length / 2) : due.length
+  const torn = plan.incidents && number === incidentDay(plan) ? Math.floor(due.length / 2) : due.length
   await append(plan, due.slice(0, torn), plan.start + number * DAY)
   if (torn === due.length) return
   // the machine stood still in the middle of a line
@@ -87,20 +93,4 @@ async function append(plan: LogPlan, due: readonly Told[], start: number): Promi
     audit.tell(event)
   }
   await audit.close()
-}
-
-function compress({ dir, label, start, days }: LogPlan, number: number): void {
-  // the next day's file has to be begun first: it names the end of this one
-  const day = number - 1
-  if (day < 0 || day >= (days * 2) / 3) return
-  const file = path.join(dir, auditFileName(utcDay(start + day * DAY), label))
-  const zstd = day < days / 3
-  const { status } = zstd ? spawnSync('zstd', ['-q1', '--rm', file]) : spawnSync('gzip', ['-1', file])
-  // no zstd on this machine
-  if (status !== 0 && zstd && spawnSync('gzip', ['-1', file]).status !== 0) throw new Error(`cannot compress ${file}`)
-}
-
-/** Remove every file of the log. */
-export function removeLog(dir: string): void {
-  for (const name of readdirSync(dir)) rmSync(path.join(dir, name), { recursive: true })
 }

@@ -28,15 +28,15 @@ export function shown(value: Value, type: ColumnType): string {
 
 /** Groups of three with a thin gap: `10 000 000`. */
 function grouped(value: number): string {
-  const [whole = '', rest] = String(value).split('.')
+  const [whole = '', rest] = String(Number(value.toFixed(2))).split('.')
   const spaced = whole.replace(/\B(?=(\d{3})+$)/g, '\u202f')
   return rest === undefined ? spaced : `${spaced}.${rest}`
 }
 
-/** Small shares per mille, where the headline is read. */
+/** Small shares per mille: the headline is one. */
 function share(value: number): string {
-  if (value === 0) return '0 %'
-  return value < 0.01 ? `${(value * 1000).toFixed(2)} ‰` : `${(value * 100).toFixed(1)} %`
+  if (value === 0) return '0'
+  return value < 0.1 ? `${Number((value * 1000).toPrecision(3))} ‰` : `${(value * 100).toFixed(1)} %`
 }
 
 function age(seconds: number): string {

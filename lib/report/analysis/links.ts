@@ -23,7 +23,8 @@ export function linksOf(copies: readonly Copy[]): Map<string, Link> {
     if (scan === undefined || scan.lines === 0) continue
     const process = path.join(path.dirname(file.path), file.label)
     links.set(file.path, linkOf(scan.linkedTo, before.get(process)))
-    before.set(process, scan.lastHash)
+    // of a file that ends too early, the last line is not known
+    before.set(process, scan.cut === undefined ? scan.lastHash : null)
   }
   return links
 }

@@ -52,8 +52,8 @@ export const latency: Question = {
         column('slowest', 'slowest', 'number'),
       ],
       from: `SELECT strftime(time, '%Y-%m-%d') AS day, count(*) AS reports,
-          round(quantile_disc(queue_age_s, 0.5) / 3600, 3) AS median,
-          round(quantile_disc(queue_age_s, 0.95) / 3600, 3) AS p95, round(max(queue_age_s) / 3600, 3) AS slowest
+          quantile_disc(queue_age_s, 0.5) / 3600 AS median,
+          quantile_disc(queue_age_s, 0.95) / 3600 AS p95, max(queue_age_s) / 3600 AS slowest
         FROM events WHERE action = 'report-sent' GROUP BY day ORDER BY day`,
       chart: { kind: 'lines', along: 'day', series: ['median', 'p95', 'slowest'] },
     },

@@ -80,9 +80,9 @@ const FIGURES = `
       {'figure': 'reports to senders', 'value': reports, 'of_all': NULL},
       {'figure': 'delay notices', 'value': delays, 'of_all': NULL},
       {'figure': 'reports that did not reach a sender', 'value': unreportable, 'of_all': NULL},
-      {'figure': 'mail to report, median (hours)', 'value': round(p50 / 3600, 2), 'of_all': NULL},
-      {'figure': 'mail to report, 95 of 100 within (hours)', 'value': round(p95 / 3600, 2), 'of_all': NULL},
-      {'figure': 'mail to report, slowest (hours)', 'value': round(slowest / 3600, 2), 'of_all': NULL},
+      {'figure': 'mail to report, median (hours)', 'value': p50 / 3600, 'of_all': NULL},
+      {'figure': 'mail to report, 95 of 100 within (hours)', 'value': p95 / 3600, 'of_all': NULL},
+      {'figure': 'mail to report, slowest (hours)', 'value': slowest / 3600, 'of_all': NULL},
       {'figure': 'reports later than 24 hours', 'value': too_late, 'of_all': NULL}
     ], recursive := true) FROM f)`
 
@@ -127,7 +127,7 @@ export const overview: Question = {
           count(*) FILTER (action = 'delivery-succeeded' AND (${AT_RISK_DELIVERY})) AS at_risk,
           count(*) FILTER (action <> 'delivery-succeeded' AND result_type IN ${TLS_TYPES}) AS failed_attempts
         FROM deliveries GROUP BY day ORDER BY day`,
-      chart: { kind: 'days', along: 'day', series: ['encrypted', 'clear', 'failed_attempts'] },
+      chart: { kind: 'days', along: 'day', series: ['encrypted', 'clear'] },
     },
     {
       name: 'protection',
