@@ -25,6 +25,7 @@ import {
   type Transaction,
 } from './haraka'
 import { holdMessage } from './intake'
+import { harvestFrom } from './harvest'
 import { idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
 import { keepRequiretlsHere, offerRequiretls } from './requiretls'
@@ -131,6 +132,7 @@ export function register(this: HarakaPlugin): void {
   this.register_hook('capabilities', 'capabilities', 100)
   this.register_hook('mail', 'mail_parameters', -100)
   this.register_hook('rcpt', 'rcpt_parameters', -100)
+  this.register_hook('data_post', 'harvest_certificates', 100)
   this.register_hook('queue', 'inbound', -100)
   this.register_hook('queue_outbound', 'gate', -100)
   this.register_hook('pre_send_trans_email', 'seal', 100)
@@ -304,6 +306,14 @@ export const capabilities = guard(
 export const inbound = guard(
   { hook: 'queue', deadline: HOOK_DEADLINE, onFailure: [CODE.denysoft, '4.3.0 try again later'], report },
   (connection: Connection) => keepRequiretlsHere(current().haraka, connection),
+)
+
+export const harvest_certificates = guard(
+  { hook: 'data_post', deadline: HOOK_DEADLINE, onFailure: [], report },
+  async (connection: Connection): Promise<HookResult> => {
+    const { runtime } = current()
+    return runtime === null ? [] : await harvestFrom(runtime, connection)
+  },
 )
 
 export const rcpt_parameters = guard(

@@ -5,13 +5,17 @@ import { MessageBuffer } from './message-buffer'
 /** Longest that reading the message back from Haraka may take, in milliseconds. */
 const READ_DEADLINE = 50_000
 
-/** The whole message as it would be queued: CRLF, dots un-stuffed. The bytes are the caller's. */
-export function messageOf(transaction: Transaction): Promise<Buffer> | Buffer {
+/**
+ * The whole message as it would be queued: CRLF, dots un-stuffed. The bytes are the caller's.
+ *
+ * @param deadline milliseconds
+ */
+export function messageOf(transaction: Transaction, deadline = READ_DEADLINE): Promise<Buffer> | Buffer {
   const { message_stream: stream } = transaction
-  return stream instanceof MessageBuffer && stream.held ? stream.content() : readBack(stream)
+  return stream instanceof MessageBuffer && stream.held ? stream.content() : readBack(stream, deadline)
 }
 
-function readBack(stream: Transaction['message_stream']): Promise<Buffer> {
+function readBack(stream: Transaction['message_stream'], deadline: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const done = (settle: () => void) => {
       clearTimeout(timer)
@@ -22,7 +26,7 @@ function readBack(stream: Transaction['message_stream']): Promise<Buffer> {
     const timer = setTimeout(() => {
       stream.unpipe()
       failed(new Error('the message could not be read back in time'))
-    }, READ_DEADLINE)
+    }, deadline)
     stream.on('error', failed)
     try {
       stream.get_data((data) => done(() => resolve(data)))

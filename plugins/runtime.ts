@@ -28,6 +28,7 @@ import type { Store } from '../lib/store/types'
 import { openAuditLog } from './audit-log'
 import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
+import { createHarvester, type Harvester } from './harvest'
 import { followConfig, summaryOf } from './live-config'
 import type { MailFacts } from './mail-facts'
 import { openSts } from './mta-sts'
@@ -46,6 +47,8 @@ export interface Runtime {
   deliverer: Deliverer
   /** Worker threads that read mails; none is started before the first mail that needs one. */
   readers: ReaderPool
+  /** Takes the certificates of correspondents from signed mail. */
+  harvester: Harvester
   /** What the domains of recipients publish (RFC 8461). */
   sts: Sts
   /** Counts of TLS sessions, for reports to the domains they were with (RFC 8460). */
@@ -189,6 +192,8 @@ export async function openRuntime(
     audit: opened,
   })
 
+  const harvester = createHarvester({ settings, store, clock, audit: opened })
+
   const recipients = waitedFor(savedAgain(recipientRecords(store)), {
     patience: storePatience(store),
     longest: () => settings().ndr.undeliverableAfter,
@@ -205,6 +210,7 @@ export async function openRuntime(
     audit: opened,
     deliverer,
     readers,
+    harvester,
     sts,
     sessions,
     tlsReports,
@@ -242,6 +248,7 @@ export async function openRuntime(
       clearInterval(sweeping)
       tlsReports.close()
       await readers.close()
+      await harvester.close()
       await deliverer.close()
       await sts.close()
       await config.close()

@@ -13,6 +13,8 @@ export interface Submission {
   auth?: { user: string; pass: string }
   /** `no` (default), `starttls` = refuse to go on without. */
   tls?: 'no' | 'starttls'
+  /** swaks only: the address that the client comes from. */
+  localAddress?: string
   /** Python only: parameters of MAIL FROM, e.g. `REQUIRETLS`. */
   mailOptions?: readonly string[]
   /** Python only: parameters of every RCPT TO, e.g. `NOTIFY=NEVER`. */
@@ -38,6 +40,7 @@ export async function sendWithSwaks(mail: Submission): Promise<Sent> {
   args.push('--to', mail.to.join(','), '--timeout', String(Math.ceil((mail.limit ?? 30_000) / 1000)))
   if (mail.auth) args.push('--auth', 'PLAIN', '--auth-user', mail.auth.user, '--auth-password', mail.auth.pass)
   if (mail.tls === 'starttls') args.push('--tls')
+  if (mail.localAddress !== undefined) args.push('--local-interface', mail.localAddress)
   // Without this swaks replaces `\n` and `%DATE%` inside the text; the wire form is then ours to make.
   if (mail.data !== undefined) args.push('--no-data-fixup', '--data', '-')
   const input = mail.data === undefined ? '' : wireForm(mail.data)
