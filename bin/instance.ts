@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { packageRoot } from '../lib/package-root'
 import type { CommonOptions } from './io'
@@ -18,4 +19,15 @@ export function findInstance(options: CommonOptions): string | undefined {
 /** Does this folder hold a Haraka instance? */
 export function isInstance(dir: string): boolean {
   return existsSync(path.join(dir, 'config', 'plugins'))
+}
+
+/** The name that the gateway itself says in EHLO: Haraka's `me`, else the machine's. */
+export function heloName(instance: string): string {
+  try {
+    const name = readFileSync(path.join(instance, 'config', 'me'), 'utf8').trim()
+    if (name !== '') return name
+  } catch {
+    // an instance without a name of its own uses the machine's
+  }
+  return os.hostname()
 }

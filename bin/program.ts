@@ -7,6 +7,7 @@ import { registerAudit } from './commands/audit'
 import { registerCerts } from './commands/certs'
 import { registerCheckConfig } from './commands/check-config'
 import { registerDemo } from './commands/demo'
+import { registerDigest } from './commands/digest'
 import { registerInit } from './commands/init'
 import { registerNdr } from './commands/ndr'
 import { registerPolicy } from './commands/policy'
@@ -31,6 +32,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerCerts,
   registerNdr,
   registerTlsrpt,
+  registerDigest,
   registerDemo,
 ]
 

@@ -2,7 +2,7 @@
 import { compressOldFiles } from '../lib/audit/compress'
 import { currentKey, rotateKey } from '../lib/audit/keys'
 import { openAudit } from '../lib/audit/open'
-import type { Audit } from '../lib/audit/types'
+import type { Audit, AuditEvent } from '../lib/audit/types'
 import { maskCpr } from '../lib/classify/cpr'
 import type { Clock } from '../lib/clock'
 import type { Settings } from '../lib/config/settings'
@@ -32,6 +32,8 @@ export interface AuditLogOptions {
   clock: Clock
   /** Told of every event that could not be written. */
   onError: (error: Error) => void
+  /** Told of every event, before it is written; of one that has to be on the disk, afterwards. */
+  onEvent: (event: AuditEvent) => void
   reportError: (what: string, error: unknown) => void
 }
 
@@ -42,7 +44,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
   const { settings, store, clock, hostname, reportError } = options
   let key = await currentKey(store, clock)
   const { dir, recipients, keepDays } = settings().audit
-  const audit = openAudit({
+  const file = openAudit({
     dir,
     recipients,
     keepDays,
@@ -54,6 +56,17 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     mask: maskCpr,
     onError: options.onError,
   })
+  const audit: Audit = {
+    tell(event) {
+      options.onEvent(event)
+      file.tell(event)
+    },
+    async tellDurably(event) {
+      await file.tellDurably(event)
+      options.onEvent(event)
+    },
+    close: () => file.close(),
+  }
   let closed = false
   /** What a shutdown cuts short is done after the next start. */
   const unlessClosed: AuditLogOptions['reportError'] = (what, error) => {

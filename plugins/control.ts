@@ -88,6 +88,9 @@ async function serve(haraka: HarakaModules, runtime: Runtime, request: Request, 
     case 'tlsrpt':
       await sendTlsReports(runtime, request, send)
       return
+    case 'metrics':
+      await send({ kind: 'metrics', json: await runtime.metrics.own() })
+      return
   }
 }
 

@@ -26,11 +26,13 @@ import { waitedFor } from '../lib/store/recipients-patient'
 import { turnOf } from '../lib/store/turns'
 import type { Store } from '../lib/store/types'
 import { openAuditLog } from './audit-log'
+import { createSupportDigest, type SupportDigest } from './digest'
 import { background } from './guard'
 import type { HarakaModules, HarakaPlugin } from './haraka'
 import { createHarvester, type Harvester } from './harvest'
 import { followConfig, summaryOf } from './live-config'
 import type { MailFacts } from './mail-facts'
+import { createGatewayMetrics, type GatewayMetrics } from './metrics'
 import { openSts } from './mta-sts'
 import { createReporter, type Reporter } from './reporter'
 import { openTlsReports, type TlsReports } from './tls-reports'
@@ -44,6 +46,7 @@ export interface Runtime {
   recipients: RecipientRecords
   sealKey: Buffer
   audit: Audit
+  metrics: GatewayMetrics
   deliverer: Deliverer
   /** Worker threads that read mails; none is started before the first mail that needs one. */
   readers: ReaderPool
@@ -118,11 +121,22 @@ export async function openRuntime(
     tell,
     onReload(loaded) {
       log.loaded?.()
+      metrics.follow()
       options.onReload(loaded)
       reports.tls?.look()
     },
   })
   const { settings, templates } = config
+  const held: { store?: Store; digest?: SupportDigest } = {}
+  const metrics = createGatewayMetrics({
+    haraka,
+    settings,
+    instanceDir,
+    label: options.label,
+    version: options.version,
+    store: () => held.store,
+    reportError,
+  })
 
   const store = await openStore(
     settings().store,
@@ -133,6 +147,7 @@ export async function openRuntime(
     (message) => plugin.logwarn(`secure-mail: ${message}`),
   )
   const [sealKey, tlsrptKey] = await Promise.all([secretKey(store, 'seal'), secretKey(store, 'tlsrpt')])
+  held.store = store
   const auditLog = await openAuditLog({
     instanceDir,
     settings,
@@ -141,11 +156,29 @@ export async function openRuntime(
     version: options.version,
     label: options.label,
     clock,
-    onError: (error) => plugin.logcrit(`secure-mail: the audit log cannot be written: ${error.message}`),
+    onError: (error) => {
+      metrics.auditFailed()
+      plugin.logcrit(`secure-mail: the audit log cannot be written: ${error.message}`)
+    },
+    onEvent: (event) => {
+      metrics.told(event)
+      held.digest?.told(event)
+    },
     reportError,
   })
   const opened = auditLog.audit
   log.audit = opened
+  const digest = createSupportDigest({
+    haraka,
+    settings,
+    store,
+    clock,
+    instanceDir,
+    hostname,
+    tell,
+    reportError,
+  })
+  held.digest = digest
   log.loaded = auditLog.configLoaded
 
   const sweeping = sweepNowAndThen(store, reportError)
@@ -208,6 +241,7 @@ export async function openRuntime(
     recipients,
     sealKey,
     audit: opened,
+    metrics,
     deliverer,
     readers,
     harvester,
@@ -247,6 +281,8 @@ export async function openRuntime(
     async close() {
       clearInterval(sweeping)
       tlsReports.close()
+      await metrics.close()
+      await digest.close()
       await readers.close()
       await harvester.close()
       await deliverer.close()
@@ -266,6 +302,7 @@ export async function openRuntime(
     outcome: 'success',
   })
   auditLog.configLoaded()
+  metrics.follow()
   return { ...partial, reporter: createReporter(haraka, partial) }
 }
 

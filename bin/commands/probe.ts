@@ -1,7 +1,4 @@
 /** `secure-mail probe`: what a delivery to a domain meets, live and step by step, and how it is repaired. */
-import { readFileSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { createColors } from 'picocolors'
 import { systemClock, type Clock } from '../../lib/clock'
@@ -11,6 +8,7 @@ import { runDirectory, tellProbe } from '../../lib/control'
 import type { SocketFactory } from '../../lib/deliver/socket'
 import { LANGUAGES, loadTemplates, type Templates } from '../../lib/notify/templates'
 import { LETTER_TEXTS, letterFor, probe, type ProbeQuestion, type ProbeReport, type ToldStep } from '../../lib/probe'
+import { heloName } from '../instance'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
 import { throughDns, type Connect } from '../look-ups'
 import { thisOperator } from '../queue/room'
@@ -126,17 +124,6 @@ async function record({ mx = '' }: ProbeQuestion, report: ProbeReport, runDir: s
     // who may not write to the log may still test
     io.err(`secure-mail: not in the audit log: ${error instanceof Error ? error.message : String(error)}\n`)
   }
-}
-
-/** The name that the gateway itself says in EHLO: Haraka's `me`, else the machine's. */
-function heloName(instance: string): string {
-  try {
-    const name = readFileSync(path.join(instance, 'config', 'me'), 'utf8').trim()
-    if (name !== '') return name
-  } catch {
-    // an instance without a name of its own uses the machine's
-  }
-  return os.hostname()
 }
 
 interface Screen {

@@ -31,6 +31,7 @@ export const ACTIONS: Readonly<Record<AuditAction, ActionFacts>> = {
   'report-sent': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
   'report-undeliverable': { category: MAIL, type: ['info'], level: 'error', outcome: 'failure' },
   'delay-notice-sent': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
+  'support-digest-sent': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
   'category3-detected': { category: MAIL, type: ['info'], level: 'warn', outcome: 'success' },
   'category3-encrypted': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
   'certificate-harvested': { category: ['configuration'], type: ['change'], level: 'info', outcome: 'success' },

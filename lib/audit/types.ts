@@ -19,6 +19,7 @@ export type AuditAction =
   | 'report-sent'
   | 'report-undeliverable'
   | 'delay-notice-sent'
+  | 'support-digest-sent'
   | 'category3-detected'
   | 'category3-encrypted'
   | 'certificate-harvested'

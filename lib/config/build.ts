@@ -115,6 +115,7 @@ export function buildSettings(values: Values, map: PolicyMap, instanceDir: strin
       window: tlsrpt.window,
       https: tlsrpt.https,
     },
+    metrics: values.metrics.listen === undefined ? {} : { listen: values.metrics.listen },
     map,
   }
 }

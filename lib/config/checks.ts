@@ -235,15 +235,12 @@ function checkTlsrpt({ tlsrpt, main }: Values, { error, warning }: Tellers): voi
 }
 
 /** Settings that are understood and have no effect yet: better said than believed. */
-function checkNotInThisVersion({ category3, support, metrics }: Values, { error, warning }: Tellers): void {
+function checkNotInThisVersion({ category3, support }: Values, { error, warning }: Tellers): void {
   if (category3.action === 'encrypt') {
     // mail would go out that the postmaster believes to be encrypted
     error(['category3.action'], 'action: encrypt is not in this version; use notify, ndr or off')
   }
-  if (support.digest === 'daily') {
-    warning(['support.digest'], 'digest: daily is not in this version; no digest is sent')
-  }
-  if (metrics.listen !== undefined) {
-    warning(['metrics.listen'], 'listen: metrics are not in this version; nothing listens there')
+  if (support.digest === 'daily' && support.address === undefined) {
+    warning(['support.digest'], 'digest: daily needs address=; none is sent')
   }
 }

@@ -138,6 +138,10 @@ export interface Settings {
     /** May reports go to https addresses? */
     https: boolean
   }
+  metrics: {
+    /** `address:port`; absent = nothing listens. */
+    listen?: string
+  }
   /** The TLS policy map, compiled. */
   map: PolicyMap
 }

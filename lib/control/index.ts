@@ -2,7 +2,7 @@
  * control/: how the command talks to the processes that deliver, over a unix socket of each in the instance's `run`
  * folder (mode 0700, sockets 0600). Who can open the socket is the gateway's own user or root.
  */
-export { ControlFailure } from './client'
+export { ask, ControlFailure } from './client'
 export { MAX_MAILS, MAX_REASON, MAX_REPORTS } from './protocol'
 export type {
   Bounced,
@@ -17,6 +17,6 @@ export type {
   ToldProbe,
 } from './protocol'
 export { bounceMail, retryMails, sendTlsReports, tellProbe } from './orders'
-export { runDirectory } from './run-directory'
+export { controlSockets, runDirectory } from './run-directory'
 export { openControl, type ControlServer, type Send } from './server'
 export { describeMails, gatewayState, type GatewayProcess, type GatewayState, type HeldBy } from './state'

@@ -17,6 +17,8 @@ export const MAX_MAILS = 1000
 export const MAX_REASON = 300
 const MAX_ADDRESS = 1000
 const MAX_RECIPIENTS = 50
+/** Longest JSON of metrics, in characters: quoted once more it fits into a line. */
+const MAX_METRICS = 400_000
 
 /** Who asks, as the command says: only the gateway's own user and root can open the socket. */
 export interface Operator {
@@ -39,6 +41,8 @@ export type Request =
   | { op: 'tlsrpt'; day: string; domain: string | null; operator: Operator }
   /** Somebody tested a domain: for the audit log. */
   | { op: 'probed'; probe: ToldProbe; operator: Operator }
+  /** The figures of this process. */
+  | { op: 'metrics' }
 
 /** What a test of a domain came to. */
 export interface ToldProbe {
@@ -82,9 +86,10 @@ export function parseRequest(value: object): Request {
 const IDENTITY = /^\d{1,16}_[A-Za-z0-9]{1,40}$/
 
 function readRequest(fields: Reader): Request {
-  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed', 'tlsrpt'])
+  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed', 'tlsrpt', 'metrics'])
   switch (op) {
     case 'state':
+    case 'metrics':
       return { op }
     case 'describe':
       return { op, mails: identities(fields) }
@@ -208,6 +213,8 @@ export type Reply =
   | ({ kind: 'retried' } & Retried)
   | { kind: 'bounced'; bounced: Bounced }
   | ({ kind: 'tlsrpt' } & TlsReportsSent)
+  /** JSON of what Prometheus' client gives. */
+  | { kind: 'metrics'; json: string }
   /** Still at it. */
   | { kind: 'working' }
   | { kind: 'end' }
@@ -228,7 +235,7 @@ const NUMBER = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
 function readReply(fields: Reader): Reply {
   const kind = fields.oneOf('kind', [
-    ...(['process', 'held', 'mail', 'retried', 'bounced', 'tlsrpt', 'working', 'end', 'error'] as const),
+    ...(['process', 'held', 'mail', 'retried', 'bounced', 'tlsrpt', 'metrics', 'working', 'end', 'error'] as const),
   ])
   switch (kind) {
     case 'process':
@@ -265,6 +272,8 @@ function readReply(fields: Reader): Reply {
         refused: fields.isNull('refused') ? null : fields.text('refused', { max: MAX_WHY }),
         reports: fields.objects('reports', MAX_REPORTS, readSendResult),
       }
+    case 'metrics':
+      return { kind, json: fields.text('json', { max: MAX_METRICS }) }
     case 'working':
     case 'end':
       return { kind }

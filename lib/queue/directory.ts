@@ -43,6 +43,11 @@ async function namesIn(dir: string): Promise<string[]> {
   }
 }
 
+/** How many files are set aside: nobody tries them any more. */
+export async function errorFiles(dir: string): Promise<number> {
+  return (await namesIn(dir)).filter((name) => name.startsWith(SET_ASIDE)).length
+}
+
 /**
  * What a file that is no mail is, and what to do about it. Never rejects.
  *

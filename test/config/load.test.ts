@@ -56,6 +56,7 @@ describe('config: loading', function () {
         subjectTags: ['[secure]', '[sikker]'],
         harvest: true,
       },
+      metrics: {},
       ndr: {
         languages: ['da', 'en'],
         dsn: 'honour',

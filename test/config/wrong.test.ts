@@ -157,8 +157,7 @@ describe('config: every kind of wrong secure-mail.ini', () => {
         /:3: warning: senders_deny: a@x\.example/,
       ],
       ['[ndr]\ntls_failure_after=1h', /:2: warning: delay_notice_after is later than tls_failure_after/],
-      ['[support]\ndigest=daily', /:2: warning: digest: daily is not in this version/],
-      ['[metrics]\nlisten=127.0.0.1:9100', /:2: warning: listen: metrics are not in this version/],
+      ['[support]\ndigest=daily', /:2: warning: digest: daily needs address=/],
       ['[store]\nredis_url=redis://127.0.0.1/0', /:2: warning: redis_url has no effect/],
       ['[store]\nengine=redis\nredis_url=redis://10.0.0.1/0', /:3: warning: redis_url: keys .* in clear text/],
     ]

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from 'no
 import net from 'node:net'
 import path from 'node:path'
 import { reportFor, readReports } from './reports'
-import { accepted, arrivals, letter, queueFiles, withSetting, type Letter } from './support-mail'
+import { accepted, arrivals, letter, patient, queueFiles, type Letter } from './support-mail'
 import { HOSTS, startWorld, type World } from './world'
 import { ran, schemaErrors } from '../bin/run'
 import { startGateway, type Gateway } from '../internet/gateway'
@@ -22,15 +22,6 @@ interface List {
   files: StrayFile[]
   destinations: DestinationSummary[]
   total: { mails: number; shown: number }
-}
-
-/** Deadlines of a real gateway, retries so late that nothing happens by itself; reports without delay. */
-function patient(world: World): string {
-  const settings = ['tls_failure_after=4h', 'undeliverable_after=23h', 'delay_notice_after=22h', 'coalesce=0s'].reduce(
-    (text, line) => withSetting(text, 'ndr', line),
-    world.settings(),
-  )
-  return withSetting(settings, 'delivery', 'retry=30m')
 }
 
 for (const nodes of [0, 2]) {

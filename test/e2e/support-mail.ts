@@ -142,3 +142,12 @@ export async function somewhere(
     }
   }
 }
+
+/** Deadlines of a real gateway, retries so late that nothing happens by itself; reports without delay. */
+export function patient(world: Pick<World, 'settings'>): string {
+  const settings = ['tls_failure_after=4h', 'undeliverable_after=23h', 'delay_notice_after=22h', 'coalesce=0s'].reduce(
+    (text, line) => withSetting(text, 'ndr', line),
+    world.settings(),
+  )
+  return withSetting(settings, 'delivery', 'retry=30m')
+}

@@ -24,6 +24,7 @@ const NEEDED: readonly string[] = [
   'libnss3-tools',
   // verifies the signatures of TLS reports
   'python3-dkim',
+  'prometheus',
 ]
 
 /** Read by invoke-rc.d: exit code 101 forbids the start of services during the installation. */

@@ -1,6 +1,7 @@
 /** MTA-STS (RFC 8461), the sending side. */
 export { createSts, type Sts, type StsDeps } from './sts'
 export { stsEffect } from './effect'
+export { countPolicies } from './memory'
 export type { StsEvent } from './events'
 export type { FetchOptions } from './fetch'
 export { lookUpPublished } from './live'

@@ -38,6 +38,13 @@ export interface StsMemory {
 
 /** First element of every key. */
 export const PREFIX = 'sts'
+
+/** How many policies a store has; failures that are remembered do not count. */
+export async function countPolicies(store: Pick<Store, 'list'>): Promise<number> {
+  const entries = await store.list<unknown>([PREFIX])
+  return entries.filter(({ value }) => readRemembered(value).policy !== undefined).length
+}
+
 /** No entry is of use for longer than the longest max_age; who refreshes the policies removes them earlier. */
 const TTL = MAX_MAX_AGE * 1000
 /** Domains in the copy. */
