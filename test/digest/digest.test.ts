@@ -72,7 +72,7 @@ const facts = (change: Partial<AuditEvent> = {}, at = NOW) => factsOf(failed(cha
 describe('facts for support', () => {
   it('are the failures that a partner is at fault for', () => {
     assert.equal(facts()?.domain, 'partner.test')
-    const { tls: _tls, ...unreachable } = { ...failure, resultType: 'connection-failed' as const }
+    const unreachable: Failure = { resultType: 'connection-failed', enhancedCode: '4.4.1', publicText: 'no answer' }
     const rows: [Partial<AuditEvent>, boolean][] = [
       [{}, true],
       [{ action: 'delivery-failed' }, true],
