@@ -34,8 +34,8 @@ export interface Case {
   instance: InstanceSpec
   destination: Destination
   label: string
-  /** Part that the row plays when ratios are formed: `ours` is divided by each of the others. */
-  role: 'ours' | 'baseline' | 'shown'
+  /** Part that the row plays when ratios are formed: `ours` is divided by each baseline, and by itself without a part. */
+  role: 'ours' | 'baseline' | 'shown' | 'without'
 }
 
 /** Rows that are measured under the same conditions, and so may be compared. */
@@ -77,6 +77,12 @@ const ROWS = {
   postfixPlain: { relay: 'postfix-plain', clear: true, label: 'Postfix, clear text', role: 'shown' },
   postfixTls: { relay: 'postfix-tls', clear: false, label: 'Postfix, encrypt + reuse', role: 'baseline' },
   ours: { relay: 'gateway', clear: false, label: 'secure-mail, encrypt', role: 'ours' },
+  oursWithoutAudit: {
+    relay: 'gateway-without-audit',
+    clear: false,
+    label: 'secure-mail, no audit log',
+    role: 'without',
+  },
   oursVerify: { relay: 'gateway-verify', clear: false, label: 'secure-mail, verify', role: 'shown' },
 } as const satisfies Record<string, { relay: RelayId; clear: boolean; label: string; role: Case['role'] }>
 
@@ -91,7 +97,16 @@ export const GROUPS: readonly Group[] = [
     size: 5120,
     share: 1,
     quick: true,
-    cases: rows('ec', ['harakaPlain', 'harakaMay', 'harakaForce', 'postfixPlain', 'postfixTls', 'ours', 'oursVerify']),
+    cases: rows('ec', [
+      'harakaPlain',
+      'harakaMay',
+      'harakaForce',
+      'postfixPlain',
+      'postfixTls',
+      'ours',
+      'oursWithoutAudit',
+      'oursVerify',
+    ]),
   },
   {
     id: 'split-5k-ec',

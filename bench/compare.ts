@@ -15,8 +15,6 @@ import { startSink, type SinkProcess } from './sink/client'
 
 /** Sessions that the load source keeps open at once. */
 export const SESSIONS = 20
-/** Messages that go through an instance before the first one that counts. */
-const WARM_UP = 150
 /** Milliseconds that a relay may answer "later" after its start. */
 const READY_LIMIT = 20_000
 const SINK_ADDRESSES = { plain: '127.0.1.1', ec: '127.0.1.2', rsa: '127.0.1.3' } as const
@@ -32,6 +30,8 @@ export interface ComparisonSetup {
   groups: readonly Group[]
   rounds: number
   messages: number
+  /** Messages that go through an instance before the first one that counts. */
+  warmUp: number
   /** No further round is begun when it would, by the longest so far, end after this many seconds from now. */
   seconds: number
   progress: (text: string) => void
@@ -95,7 +95,7 @@ async function startInstances(
       try {
         relay = await start(item.instance, instances.size)
         await firstMessage(relay, sink, loadOf({ ...group, size: 5120 }, item, 1))
-        await measure(relay, sink, loadOf({ ...group, size: 5120 }, item, WARM_UP))
+        await measure(relay, sink, loadOf({ ...group, size: 5120 }, item, setup.warmUp))
         instances.set(key, { ok: true, relay })
         setup.progress(`  ready: ${key} (${relay.version})`)
       } catch (error) {

@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util'
 export interface Options {
   rounds: number
   messages: number
+  /** Messages that each relay gets before the first that counts. */
+  warmUp: number
   quick: boolean
   only: string | undefined
   json: boolean
@@ -16,6 +18,7 @@ export const USAGE = `npm run bench -- [options]
 
   --rounds N      interleaved rounds (default 3; 1 with --quick)
   --messages N    messages of the main group; other groups take a share of it (default 800; 300 with --quick)
+  --warm-up N     messages that each relay gets before the first that counts (default 1000; 150 with --quick)
   --quick         only what the ratios need, in under 90 s
   --only TEXT     groups or rows whose name has this text, e.g. split, rsa, gateway, postfix, micro;
                   or one of the parts that run only when asked for: scan, detection, formats, content, queue, report
@@ -42,6 +45,7 @@ export function parseOptions(args: readonly string[]): Options {
     options: {
       rounds: { type: 'string' },
       messages: { type: 'string' },
+      'warm-up': { type: 'string' },
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -52,6 +56,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     rounds: count('rounds', values.rounds, values.quick ? 1 : 3, 20),
     messages: count('messages', values.messages, values.quick ? 300 : 800, 20_000),
+    warmUp: count('warm-up', values['warm-up'], values.quick ? 150 : 1000, 20_000),
     quick: values.quick,
     only: values.only,
     json: values.json,

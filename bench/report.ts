@@ -30,6 +30,8 @@ export interface Surroundings {
   meter: string
   rounds: number
   messages: number
+  /** Messages that each relay had before. */
+  warmUp: number
   sessions: number
   seconds: number
 }
@@ -127,7 +129,7 @@ export function ratios({ group, rows }: GroupResult): Ratio[] {
           { metric: 'cpu', name: 'CPU per message', higherIsBetter: false },
         ]
   return rows
-    .filter((row) => row.case.role === 'baseline')
+    .filter((row) => row.case.role === 'baseline' || row.case.role === 'without')
     .flatMap((row) =>
       metrics.map(({ metric, name, higherIsBetter }) => {
         const ratio = pairedRatio(values(ours, metric), values(row, metric))
@@ -235,7 +237,7 @@ export function renderReport(
     `${around.cpu}; Node ${around.node}, OpenSSL ${around.openssl}; ${around.versions.join(', ') || 'no relay'}`,
     ...(results.length > 0
       ? [
-          `${cores}; CPU counted by ${around.meter}; ${around.rounds} interleaved rounds, ${around.messages} messages x share of the group, ${around.sessions} sessions; median (min-max); ${Math.round(around.seconds)} s`,
+          `${cores}; CPU counted by ${around.meter}; ${around.rounds} interleaved rounds, ${around.messages} messages x share of the group after ${around.warmUp} to warm up, ${around.sessions} sessions; median (min-max); ${Math.round(around.seconds)} s`,
         ]
       : []),
     ...results.map((result) => `${result.group.title} [${result.group.id}]\n\n${figures(result)}`),

@@ -40,6 +40,7 @@ function finish(options: Options, comparison: Comparison, micro: readonly MicroR
     meter: comparison.meter,
     rounds: comparison.rounds,
     messages: options.messages,
+    warmUp: options.warmUp,
     sessions: SESSIONS,
     seconds: (performance.now() - began) / 1000,
   }
@@ -131,6 +132,7 @@ async function inside(options: Options, workDir: string): Promise<number> {
     groups,
     rounds: options.rounds,
     messages: options.messages,
+    warmUp: options.warmUp,
     seconds: options.quick ? ROUND_SECONDS.quick : ROUND_SECONDS.full,
     progress,
   })

@@ -15,6 +15,7 @@ export async function startRelay(setup: RelaySetup): Promise<Relay> {
       return await startHaraka(setup)
     case 'gateway':
     case 'gateway-verify':
+    case 'gateway-without-audit':
       return await startGateway(setup)
     case 'postfix-plain':
     case 'postfix-tls':

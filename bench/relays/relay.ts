@@ -3,7 +3,14 @@ import type { CpuMeter } from '../cpu'
 import type { Certificates } from '../certificates'
 
 /** Which program, in which set-up. */
-export type RelayId = 'haraka-stock' | 'haraka-force' | 'gateway' | 'gateway-verify' | 'postfix-plain' | 'postfix-tls'
+export type RelayId =
+  | 'haraka-stock'
+  | 'haraka-force'
+  | 'gateway'
+  | 'gateway-verify'
+  | 'gateway-without-audit'
+  | 'postfix-plain'
+  | 'postfix-tls'
 
 /** How an instance is to be set up. */
 export interface RelaySetup {

@@ -41,6 +41,7 @@ const around: Surroundings = {
   meter: 'cgroup v2',
   rounds: 2,
   messages: 100,
+  warmUp: 1000,
   sessions: 20,
   seconds: 12,
 }
@@ -184,6 +185,7 @@ describe('bench: cases and options', () => {
     assert.deepEqual(parseOptions([]), {
       rounds: 3,
       messages: 800,
+      warmUp: 1000,
       quick: false,
       only: undefined,
       json: false,

@@ -13,6 +13,8 @@ const STRICTEST: MtaStsState = { state: 'policy', mode: 'enforce', id: '0', mx: 
 export function stsEffect(inputs: Omit<PolicyInputs, 'mtaSts'>): 'none' | 'recorded' | 'enforced' {
   const without = decide({ ...inputs, mtaSts: ABSENT })
   const strictest = decide({ ...inputs, mtaSts: STRICTEST })
+  // the ordinary case: the policy's hosts are part of the protection, and nobody need compare the rest
+  if (without.sts === undefined && strictest.sts !== undefined) return 'enforced'
   if (requirementDigest(without) !== requirementDigest(strictest)) return 'enforced'
   const recorded = (decided: Requirement) => requirementDigest(decided.enforced ?? decided)
   return recorded(without) === recorded(strictest) ? 'none' : 'recorded'
