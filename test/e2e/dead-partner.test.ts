@@ -49,7 +49,7 @@ describe('partners that do not answer, end to end', function () {
       )
     }
     const settings = (paused: string) =>
-      settingsFor({ ca, dns, port }, { delivery: { paused, retry: '30m', timeout_greeting: '8s' } })
+      settingsFor({ ca, dns, port }, { delivery: { paused, retry: '30m', timeout_greeting: '12s' } })
     gateway = await keep(startGateway({ settings: settings('true') }))
     // the dead ones first
     const letters = names.flatMap((name) =>
