@@ -1,6 +1,7 @@
 /** Certificates out of files, in the forms in which people are given them. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import forge from 'node-forge'
+import { parseBer, type BerElement } from '../../message/files/ber'
 import { pemBlocks } from './pem'
 import { parseSignedData } from './signed-data'
 
@@ -98,9 +99,53 @@ function isPrivateKey(der: Buffer): boolean {
   })
 }
 
+/** Rounds of key derivation that a file may ask for; programs write up to a million. */
+const MAX_ROUNDS = 2_000_000
+/** PKCS #12 has structures in octet strings in structures. */
+const MAX_NESTED = 4
+
+/**
+ * What a library without bounds would do at length: too many elements, too deep ones, too many rounds (a number behind a
+ * salt, in PBKDF2-params of RFC 8018, the parameters of RFC 7292 appendix C, and MacData).
+ *
+ * @throws RangeError
+ */
+function refuseCostly(bytes: Buffer): void {
+  const look = (element: BerElement, nested: number): void => {
+    for (const [n, child] of element.children.entries()) {
+      const isRounds = child.tag === 0x02 && element.children[n - 1]?.tag === 0x04
+      if (
+        isRounds &&
+        (child.bytes.length === 0 ||
+          child.bytes.length > 4 ||
+          child.bytes.readUIntBE(0, child.bytes.length) > MAX_ROUNDS)
+      ) {
+        throw new RangeError('it asks for too much work to open it')
+      }
+      if (child.tag === 0x04 && nested < MAX_NESTED) {
+        const inside = structureIn(child.bytes)
+        if (inside !== null) look(inside, nested + 1)
+      }
+      look(child, nested)
+    }
+  }
+  const whole = structureIn(bytes)
+  if (whole === null) throw new RangeError('it is no certificate and no file with certificates that can be read')
+  look(whole, 0)
+}
+
+function structureIn(bytes: Buffer): BerElement | null {
+  try {
+    return parseBer(bytes)
+  } catch {
+    return null
+  }
+}
+
 /** RFC 7292. Keys are decrypted with the rest, and let go. */
 function fromPkcs12(bytes: Buffer, password: string | undefined): FileContent {
   const { asn1, pkcs12, pki } = forge
+  refuseCostly(bytes)
   let structure: forge.asn1.Asn1
   try {
     structure = asn1.fromDer(bytes.toString('latin1'))
