@@ -10,8 +10,8 @@ import { isInternalDomain } from '../lib/policy/internal'
 import { contentDigestInSteps } from '../lib/message/digest'
 import { caseId } from '../lib/notify/case-id'
 import { sealNotes } from '../lib/store/seal'
-import type { UnsealedNotes } from '../lib/store/notes'
-import { CODE, type Connection, type Transaction } from './haraka'
+import { CODE, type Connection, type HarakaModules, type Transaction } from './haraka'
+import { decide, decisionOn, undecide, type GateDecision } from './decisions'
 import { dsnParameters } from './envelope-hooks'
 import { outcomeOfCategory3, reportedMail } from './category3'
 import { withDeadline, type HookResult } from './guard'
@@ -23,36 +23,14 @@ import { redeemReport } from './report-pass'
 import { requiretlsOf } from './requiretls'
 import type { Runtime } from './runtime'
 import { replaceSubject } from './subject-edit'
-import { settleTlsRequired, type TlsRequiredFate } from './tls-required-edit'
-
-/** What the gate said about a transaction; without an entry nothing is queued. */
-export interface GateDecision {
-  /** Ready to be sealed. */
-  notes: Omit<UnsealedNotes, 'digest'>
-  /** Digest of the mail the verdict was about, where there is a grant to protect. */
-  digestAtVerdict: string | null
-  /** The mail is dealt with: the sender's report is queued, nothing else is to be. */
-  reportedInstead: boolean
-  /** What the reading said, for the record; absent = the mail does not go outside, and was not read. */
-  content?: { persons: number; inspected: boolean }
-  /** Recipients about whom the sender is to be advised, once the mail is queued. */
-  advise?: readonly string[]
-  /** What became of the header field TLS-Required; absent = there is none, or the mail does not go outside. */
-  tlsRequired?: TlsRequiredFate
-}
-
-const decisions = new WeakMap<Transaction, GateDecision>()
-
-export function decisionOn(transaction: Transaction): GateDecision | undefined {
-  return decisions.get(transaction)
-}
+import { settleTlsRequired } from './tls-required-edit'
 
 /** `queue_outbound`: take the verdict. Throwing here means 451 (see `guard`). */
-export async function gate(runtime: Runtime, connection: Connection): Promise<HookResult> {
+export async function gate(haraka: HarakaModules, runtime: Runtime, connection: Connection): Promise<HookResult> {
   const { transaction } = connection
   if (transaction === null) return [CODE.denysoft, '4.3.0 no transaction']
   // an answer of an earlier try on this transaction must not stand
-  decisions.delete(transaction)
+  undecide(transaction)
   const settings = runtime.settings()
   const requiretls = requiretlsOf(connection, transaction)
   if (requiretls === undefined) {
@@ -63,7 +41,7 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
     (recipient) => !isInternalDomain(asciiDomain(recipient.host), settings.main.internalDomains),
   )
   if (external.length === 0) {
-    decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
+    decide(transaction, { notes, digestAtVerdict: null, reportedInstead: false })
     return []
   }
   const inspection = await inspectMail(runtime, connection, transaction, notes)
@@ -77,10 +55,10 @@ export async function gate(runtime: Runtime, connection: Connection): Promise<Ho
       }
   if (!('notes' in judged)) return judged.answer
   const decision = { ...judged, content: { persons: category3.persons, inspected } }
-  const after = await outcomeOfCategory3(runtime, transaction, decision, inspection, external)
+  const after = await outcomeOfCategory3(haraka, runtime, transaction, decision, inspection, external)
   if ('answer' in after) return after.answer
   if (after.decision.reportedInstead) {
-    decisions.set(transaction, after.decision)
+    decide(transaction, after.decision)
     return [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`]
   }
   goOn(runtime, transaction, after.decision)
@@ -131,7 +109,7 @@ function goOn(runtime: Runtime, transaction: Transaction, decision: GateDecision
   const { main, override } = runtime.settings()
   const rules = { allowed: override.tlsRequiredNo, enforce: main.mode === 'enforce' }
   const tlsRequired = settleTlsRequired(transaction, decision.notes.grant !== null, rules)
-  decisions.set(transaction, { ...decision, ...(tlsRequired === undefined ? {} : { tlsRequired }) })
+  decide(transaction, { ...decision, ...(tlsRequired === undefined ? {} : { tlsRequired }) })
 }
 
 function freshNotes(connection: Connection, transaction: Transaction, requiretls: boolean): GateDecision['notes'] {
@@ -203,7 +181,7 @@ async function refuse(
     enhancedCode: '5.7.1',
     publicText: `the opt-out of encryption was refused: ${codes}`,
   })
-  decisions.set(transaction, { notes, digestAtVerdict: null, reportedInstead: true })
+  decide(transaction, { notes, digestAtVerdict: null, reportedInstead: true })
   return { answer: [CODE.ok, `2.0.0 not sent, a report is on its way to the sender (case ${notes.caseId})`] }
 }
 
@@ -258,7 +236,7 @@ function wouldHave(runtime: Runtime): string {
 /** `pre_send_trans_email`, last of all: seal what the queue file will carry. Runs for generated mail as well. */
 export async function seal(runtime: Runtime, transaction: Transaction): Promise<HookResult> {
   Reflect.deleteProperty(transaction.notes, NOTES_KEY)
-  const decision = decisions.get(transaction) ?? generatedMail(transaction)
+  const decision = decisionOn(transaction) ?? generatedMail(transaction)
   let { notes } = decision
   let digest: string | null = null
   if (notes.grant !== null || notes.requiretls) {

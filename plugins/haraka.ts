@@ -74,6 +74,8 @@ export interface HarakaHeader {
   /** Parsed values by lower-case name. */
   headers: Record<string, string[] | undefined>
   headers_decoded: Record<string, string[] | undefined>
+  /** Adds fields to what is there. */
+  parse(lines: readonly string[]): void
   get_all(name: string): string[]
   get(name: string): string
 }
@@ -85,6 +87,8 @@ export interface ResultStore {
 
 export interface Transaction {
   uuid: string
+  /** Of the connection: where large messages lie, and from which size on. */
+  cfg: unknown
   mail_from: HarakaAddress
   rcpt_to: HarakaAddress[]
   header: HarakaHeader

@@ -334,7 +334,7 @@ const gateHook = guard(
     const { runtime: open, ready } = current()
     const runtime = open ?? (await withDeadline(ready, START_WAIT, 'the store').catch(() => null))
     if (runtime === null) return [CODE.denysoft, '4.3.2 starting, try again in a moment']
-    return await gate(runtime, connection)
+    return await gate(current().haraka, runtime, connection)
   },
 )
 export { gateHook as gate }

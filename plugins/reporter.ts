@@ -161,6 +161,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
     const settings = runtime.settings()
     const { to } = target
     const publicTag = settings.public.subjectTags[0]
+    const secureTag = settings.category3.subjectTags[0]
     const { facts, head } = batch.mail
     const headers = headersForReport(head)
     const valueOf = (name: string) => headers.find((header) => header.name === name)?.value
@@ -187,6 +188,7 @@ export function createReporter(haraka: HarakaModules, runtime: Omit<Runtime, 're
       ...possible,
       optOutTag: settings.override.tags[0] ?? '',
       ...(publicTag === undefined ? {} : { publicTag }),
+      ...(secureTag === undefined ? {} : { secureTag }),
       ...(target.kind === 'postmaster' ? { postmaster: { why: whyPostmaster(facts), sender: facts.sender } } : {}),
       policySource: policySources(batch),
       reportingMta: runtime.hostname,

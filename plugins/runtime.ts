@@ -9,6 +9,7 @@ import path from 'node:path'
 import type { Audit, AuditEvent } from '../lib/audit/types'
 import { systemClock, type Clock } from '../lib/clock'
 import type { Settings } from '../lib/config/settings'
+import { createCertificateDirectory, type CertificateDirectory } from '../lib/encrypt/certificates'
 import { createReaderPool, type ReaderPool } from '../lib/gate'
 import { createDeliverer, type Deliverer } from '../lib/deliver'
 import { isLocalAddress, lookupAddresses, lookupMx, lookupTlsa } from '../lib/dns'
@@ -52,6 +53,8 @@ export interface Runtime {
   readers: ReaderPool
   /** Takes the certificates of correspondents from signed mail. */
   harvester: Harvester
+  /** S/MIME certificates of recipients. */
+  certificates: CertificateDirectory
   /** What the domains of recipients publish (RFC 8461). */
   sts: Sts
   /** Counts of TLS sessions, for reports to the domains they were with (RFC 8460). */
@@ -245,6 +248,7 @@ export async function openRuntime(
     deliverer,
     readers,
     harvester,
+    certificates: createCertificateDirectory(store, settings),
     sts,
     sessions,
     tlsReports,

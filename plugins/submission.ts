@@ -5,7 +5,9 @@
  */
 import { CODE, type Connection, type HarakaModules, type Transaction } from './haraka'
 import { advise } from './category3'
-import { decisionOn } from './gate-hook'
+import { decisionOn, type EncryptionFacts, type GateDecision, type PendingCopy } from './decisions'
+import { withDeadline } from './guard'
+import { HOOK_CHAIN_DEADLINE } from './hooks'
 import type { Runtime } from './runtime'
 import { REJECTIONS } from './takeover'
 
@@ -66,22 +68,63 @@ function answer(
     }
     return
   }
-  haraka.outbound.send_trans_email(transaction, (queued, reply) => {
-    if (queued === CODE.ok) {
-      tellAccepted(runtime, transaction, connection)
-      void advise(runtime, transaction, decision)
-      haraka.plugins.run_hooks('queue_ok', connection, connection.queue_msg(queued, reply))
-      return
-    }
-    report('queue', reply)
-    putOff(connection, QUEUE_TROUBLE)
-  })
+  const queueItself = () => {
+    haraka.outbound.send_trans_email(transaction, (queued, reply) => {
+      if (queued === CODE.ok) {
+        tellAccepted(runtime, transaction, connection)
+        void advise(runtime, transaction, decision)
+        haraka.plugins.run_hooks('queue_ok', connection, connection.queue_msg(queued, reply))
+        return
+      }
+      report('queue', reply)
+      putOff(connection, QUEUE_TROUBLE)
+    })
+  }
+  if (decision.copies === undefined) {
+    queueItself()
+    return
+  }
+  queueCopies(haraka, runtime, connection, decision.copies).then(
+    () => {
+      // the client may have gone meanwhile, and its mail with it: it was told nothing, and sends again
+      if (connection.transaction === transaction) queueItself()
+    },
+    (error: unknown) => {
+      report('encryption', error)
+      if (connection.transaction === transaction) putOff(connection, QUEUE_TROUBLE)
+    },
+  )
+}
+
+/**
+ * The messages for recipients whose certificates the others do not see, one after the other, before the mail itself.
+ * When one cannot be queued the client sends the mail again: the earlier ones may then come twice, and none is lost.
+ */
+async function queueCopies(
+  haraka: HarakaModules,
+  runtime: Runtime,
+  connection: Connection,
+  copies: readonly PendingCopy[],
+): Promise<void> {
+  for (const { make } of copies) {
+    const copy = await make()
+    const queued = new Promise<void>((resolve, reject) => {
+      haraka.outbound.send_trans_email(copy, (code, text) => {
+        if (code === CODE.ok) resolve()
+        else reject(new Error(`an encrypted message could not be queued: ${String(text)}`))
+      })
+    })
+    await withDeadline(queued, HOOK_CHAIN_DEADLINE, 'queueing an encrypted message')
+    tellAccepted(runtime, copy, connection)
+    copy.message_stream.destroy()
+  }
 }
 
 function tellAccepted(runtime: Runtime, transaction: Transaction, connection: Connection): void {
   const decision = decisionOn(transaction)
   if (decision === undefined) return
-  const { notes, tlsRequired, content } = decision
+  const { notes, tlsRequired, content, encrypted } = decision
+  if (encrypted !== undefined) tellEncrypted(runtime, decision, encrypted)
   runtime.audit.tell({
     action: 'message-accepted',
     message: 'accepted and queued',
@@ -102,6 +145,26 @@ function tellAccepted(runtime: Runtime, transaction: Transaction, connection: Co
       ...(content ?? {}),
       ...(notes.requiretls ? { requiretls: true } : {}),
       ...(tlsRequired === undefined ? {} : { tls_required: tlsRequired }),
+    },
+  })
+}
+
+function tellEncrypted(runtime: Runtime, { notes }: GateDecision, facts: EncryptionFacts): void {
+  runtime.audit.tell({
+    action: 'category3-encrypted',
+    message: `encrypted with S/MIME to ${facts.fingerprints.length} certificate(s)`,
+    outcome: 'success',
+    mailId: notes.mailId,
+    caseId: notes.caseId,
+    sender: notes.sender,
+    recipients: notes.recipients,
+    extra: {
+      category: 3,
+      recipient_count: notes.recipients.length,
+      algorithm: 'aes256-cbc',
+      certificates: facts.fingerprints.join(','),
+      signed: facts.signed,
+      subject_hidden: facts.subjectHidden,
     },
   })
 }

@@ -245,7 +245,7 @@ function securemailTree(event: AuditEvent, context: EcsContext, stamp: EcsStamp)
  */
 function addExtra(tree: Tree, extra: AuditEvent['extra'], mask: (text: string) => string): void {
   for (const [name, value] of Object.entries(extra ?? {})) {
-    if (Object.hasOwn(tree, name) || !/^[a-z][a-z_]{0,40}[0-9]{0,2}$/.test(name)) continue
+    if (Object.hasOwn(tree, name) || !/^[a-z][a-z_]{0,40}[0-9]{0,2}[a-z_]{0,20}$/.test(name)) continue
     // A number cannot be masked and stay one: what looks like a CPR number is left out.
     if (typeof value === 'number' && (!Number.isFinite(value) || looksMasked(value, mask))) continue
     tree[name] = value

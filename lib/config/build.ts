@@ -51,6 +51,14 @@ export function buildSettings(values: Values, map: PolicyMap, instanceDir: strin
       nameRows: category3.name_rows,
       action: category3.action,
       subjectTags: category3.subject_tags,
+      withoutCertificate: category3.without_certificate,
+      hideSubject: category3.hide_subject,
+      hiddenSubject: category3.hidden_subject,
+      protectHeaders: category3.protect_headers,
+      rsaPadding: category3.rsa_padding,
+      ...(category3.sign_certificate === undefined || category3.sign_key === undefined
+        ? {}
+        : { signing: { certificate: below(category3.sign_certificate), key: below(category3.sign_key) } }),
       harvest: category3.harvest,
       ...(category3.smime_roots === undefined ? {} : { smimeRoots: below(category3.smime_roots) }),
       ...(category3.smime_crls === undefined ? {} : { smimeCrls: below(category3.smime_crls) }),

@@ -1,6 +1,7 @@
 /** What single values cannot show: values that do not go together, files that are not there, choices that need a word. */
 import { readdirSync } from 'node:fs'
 import tls from 'node:tls'
+import { signingFault } from '../encrypt/signing'
 import { parseRedisUrl, travelsInClear } from '../store/redis-url'
 import { certificateFileFault } from './pem'
 import { errorAt, warningAt } from './problem'
@@ -50,6 +51,7 @@ export function checkValues(
   checkStore(values, tellers)
   checkSmime(values, resolve, tellers)
   checkTlsrpt(values, tellers)
+  checkSigning(values, resolve, tellers)
   checkNotInThisVersion(values, tellers)
   return problems
 }
@@ -212,6 +214,22 @@ function checkSmime({ category3 }: Values, resolve: (path: string) => string, { 
   }
 }
 
+/** Whatever is wrong with it would be found out by the first mail that is to be signed, and hold it back. */
+function checkSigning({ category3 }: Values, resolve: (path: string) => string, { error }: Tellers): void {
+  const { sign_certificate: certificate, sign_key: key } = category3
+  if (certificate === undefined && key === undefined) return
+  if (certificate === undefined || key === undefined) {
+    error(
+      ['category3.sign_certificate', 'category3.sign_key'],
+      'sign_certificate and sign_key: one is no use without the other',
+    )
+    return
+  }
+  const fault = signingFault({ certificate: resolve(certificate), key: resolve(key) })
+  if (fault !== undefined)
+    error(['category3.sign_certificate', 'category3.sign_key'], `sign_certificate, sign_key: ${fault}`)
+}
+
 function isReadableFolder(folder: string): boolean {
   try {
     readdirSync(folder)
@@ -235,11 +253,7 @@ function checkTlsrpt({ tlsrpt, main }: Values, { error, warning }: Tellers): voi
 }
 
 /** Settings that are understood and have no effect yet: better said than believed. */
-function checkNotInThisVersion({ category3, support }: Values, { error, warning }: Tellers): void {
-  if (category3.action === 'encrypt') {
-    // mail would go out that the postmaster believes to be encrypted
-    error(['category3.action'], 'action: encrypt is not in this version; use notify, ndr or off')
-  }
+function checkNotInThisVersion({ support }: Values, { warning }: Tellers): void {
   if (support.digest === 'daily' && support.address === undefined) {
     warning(['support.digest'], 'digest: daily needs address=; none is sent')
   }

@@ -60,6 +60,17 @@ export interface Settings {
     nameRows: boolean
     action: 'notify' | 'encrypt' | 'ndr' | 'off'
     subjectTags: readonly string[]
+    /** Recipients whose certificate is not known: nobody outside gets the mail, or the others do. */
+    withoutCertificate: 'ndr' | 'split'
+    /** When the subject of an encrypted mail is hidden: when something is found in it, or always. */
+    hideSubject: 'findings' | 'always'
+    /** What stands in its place. */
+    hiddenSubject: string
+    protectHeaders: 'rfc9788' | 'rfc8551'
+    /** For RSA certificates that leave the choice. */
+    rsaPadding: 'pkcs1' | 'oaep'
+    /** PEM files of the gateway's own certificate and key; absent = encrypted mail is not signed. */
+    signing?: { certificate: string; key: string }
     /** Are certificates taken from signed mail that passes? */
     harvest: boolean
     /** PEM file with the roots that are trusted to issue certificates for mail; absent = none are. */

@@ -18,8 +18,8 @@ export type Category3Content = Pick<
 
 /**
  * @param content what a reading of one mail for external recipients found
- * @returns `none`: it may go as it is; `notify`: it may go, and the sender is told of better channels; `ndr`: it must not
- *   go to external recipients, and the sender is told why; `defer`: nobody can tell now, and it must not go until then
+ * @returns `none`: it may go as it is; `notify`: it may go, and the sender is told of better channels; `encrypt`: it may go
+ *   outside only encrypted by the gateway; `ndr`: it must not go outside, and the sender is told why; `defer`: nobody can tell now, and it must not go until then
  */
 export function decideCategory3(content: Category3Content, rules: Category3Rules): Category3Decision {
   const persons = personsCounted(content)
@@ -32,9 +32,9 @@ export function decideCategory3(content: Category3Content, rules: Category3Rules
     return { ...told, reasons: [], outcome: 'defer' }
   }
   // nobody but the sender can know why full encryption is wanted, so no setting makes less of it
-  if (reasons.includes('asked')) return { ...told, outcome: 'ndr' }
+  if (reasons.includes('asked')) return { ...told, outcome: encryptable(content) }
   if (reasons.length === 0) return { ...told, outcome: 'none' }
-  return { ...told, outcome: forPersons(rules.action, content.granted) }
+  return { ...told, outcome: forPersons(rules.action, content) }
 }
 
 /**
@@ -45,13 +45,20 @@ export function personsCounted({ persons, nameRows }: Pick<Content, 'persons' | 
   return Math.max(persons, nameRows)
 }
 
-function forPersons(action: Category3Rules['action'], granted: boolean): Category3Decision['outcome'] {
+/** What is encrypted already and still tells of persons, in its subject, is not made readable by a second envelope. */
+function encryptable({ wholeProtected }: Category3Content): Category3Decision['outcome'] {
+  return wholeProtected ? 'ndr' : 'encrypt'
+}
+
+function forPersons(action: Category3Rules['action'], content: Category3Content): Category3Decision['outcome'] {
   switch (action) {
     case 'off':
       return 'none'
     case 'notify':
       // names beside grades that the sender has marked as public: advice to encrypt them would make no sense
-      return granted ? 'none' : 'notify'
+      return content.granted ? 'none' : 'notify'
+    case 'encrypt':
+      return encryptable(content)
     // 'ndr', and whatever is not known: do not send
     default:
       return 'ndr'

@@ -157,7 +157,7 @@ export interface Category3Rules {
 
 /** Whether a mail needs more than encryption in transport. */
 export interface Category3Decision {
-  outcome: 'none' | 'notify' | 'ndr' | 'defer'
+  outcome: 'none' | 'notify' | 'encrypt' | 'ndr' | 'defer'
   /** Why more is needed, whatever the configuration makes of it: too many persons, or the sender asked for it. */
   reasons: ('persons' | 'asked')[]
   /** Persons counted, with or without a number. */

@@ -13,7 +13,9 @@ const MAIL_ID = 'F35304E8-4DF4-4DEA-8AEA-A1788CEA53B3.1'
 const HOST = { host: 'mx1.partner.example', address: '198.51.100.7', port: 25 }
 
 /** What of the settings a report shows. */
-export type SampleSettings = Pick<Settings, 'support' | 'ndr' | 'override' | 'public'>
+export type SampleSettings = Pick<Settings, 'support' | 'ndr' | 'override' | 'public'> & {
+  category3: Pick<Settings['category3'], 'subjectTags'>
+}
 
 /**
  * Input for one sample report.
@@ -27,6 +29,7 @@ export function sampleReport(kind: ReportKind, settings: SampleSettings, languag
   const recipient = sampleRecipient(failure, now)
   const optOutTag = settings.override.tags[0] ?? ''
   const publicTag = settings.public.subjectTags[0]
+  const secureTag = settings.category3.subjectTags[0]
   const tlsKind = !NOT_TLS.has(kind)
   return {
     kind,
@@ -52,6 +55,7 @@ export function sampleReport(kind: ReportKind, settings: SampleSettings, languag
     ...(tlsKind ? {} : { optOutWhyNot: kind === 'category3-required' ? ('findings' as const) : ('not-tls' as const) }),
     optOutTag,
     ...(publicTag === undefined ? {} : { publicTag }),
+    ...(secureTag === undefined ? {} : { secureTag }),
     policySource: kind === 'fingerprint-mismatch' ? 'fingerprint (map)' : 'encrypt (default)',
     reportingMta: 'mx.uni.example',
     support: settings.support,

@@ -72,6 +72,7 @@ export const GENERAL_PLACEHOLDERS = [
   'support-phone',
   'tag',
   'public-tag',
+  'secure-tag',
   'cert-expiry',
   'cert-names',
   'cert-issuer',

@@ -73,6 +73,8 @@ export interface ReportInput {
   optOutTag: string
   /** First configured subject tag that marks a mail as public, e.g. `[public]`; absent = the text does not name one. */
   publicTag?: string
+  /** Subject tag that asks for full encryption, e.g. `[secure]`; absent = there is none. */
+  secureTag?: string
   /** Set when the report goes to the postmaster instead (then `sender` is the postmaster's address). */
   postmaster?: {
     why: 'null-sender' | 'report-about-report' | 'notify'

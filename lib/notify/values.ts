@@ -43,6 +43,7 @@ export function reportValues(input: ReportInput, templates: LanguageTemplates, l
     'support-phone': phone,
     tag: oneLine(input.optOutTag),
     'public-tag': oneLine(input.publicTag ?? ''),
+    'secure-tag': oneLine(input.secureTag ?? ''),
     'cert-expiry': expiry === undefined ? '' : humanDate(expiry, language),
     'cert-names': show(
       shared((one) => certificateOf(one)?.names.slice(0, 3).join(', ')),

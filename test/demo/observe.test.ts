@@ -22,6 +22,7 @@ const SETTINGS: SampleSettings = {
     style: 'report',
     coalesce: 0,
   },
+  category3: { subjectTags: ['[secure]'] },
   override: {
     tags: ['[unsecure]'],
     tlsRequiredNo: false,

@@ -29,7 +29,7 @@ const all = (outcome: Category3Decision['outcome']): Outcomes => ({
   off: outcome,
   encrypt: outcome,
 })
-const many: Outcomes = { notify: 'notify', ndr: 'ndr', off: 'none', encrypt: 'ndr' }
+const many: Outcomes = { notify: 'notify', ndr: 'ndr', off: 'none', encrypt: 'encrypt' }
 
 const TABLE: readonly (readonly [what: string, content: Partial<Category3Content>, outcomes: Outcomes])[] = [
   ['nothing at all', {}, all('none')],
@@ -39,10 +39,14 @@ const TABLE: readonly (readonly [what: string, content: Partial<Category3Content
   ['one more row', { nameRows: 6 }, many],
   ['rows and persons are not added up', { persons: 5, nameRows: 5 }, all('none')],
   ['the whole content encrypted', { wholeProtected: true, protection: [ZIP], uninspected: [UNREAD_ZIP] }, all('none')],
-  ['encrypted below a subject with six persons', { wholeProtected: true, persons: 6, findings: [FINDING] }, many],
+  [
+    'encrypted below a subject with six persons',
+    { wholeProtected: true, persons: 6, findings: [FINDING] },
+    { ...many, encrypt: 'ndr' },
+  ],
   ['an encrypted attachment, six persons beside it', { protection: [ZIP], persons: 6, findings: [FINDING] }, many],
-  ['asked for, and nothing encrypted', { asked: true }, all('ndr')],
-  ['asked for, with six persons', { asked: true, persons: 6, findings: [FINDING] }, all('ndr')],
+  ['asked for, and nothing encrypted', { asked: true }, all('encrypt')],
+  ['asked for, with six persons', { asked: true, persons: 6, findings: [FINDING] }, all('encrypt')],
   ['asked for, and encrypted', { asked: true, wholeProtected: true }, all('none')],
   [
     'asked for, encrypted, with a number in the subject',
@@ -57,14 +61,18 @@ const TABLE: readonly (readonly [what: string, content: Partial<Category3Content
   [
     'asked for, an encrypted attachment beside a photograph',
     { asked: true, protection: [ZIP], uninspected: [UNREAD_ZIP, UNREAD_PHOTO] },
-    all('ndr'),
+    all('encrypt'),
   ],
   [
     'asked for, an encrypted attachment beside its own password',
     { asked: true, protection: [ZIP], sensitive: [{ where: 'text', detail: 'A password stands there.' }] },
-    all('ndr'),
+    all('encrypt'),
   ],
-  ['asked for, an encrypted attachment beside a name row', { asked: true, protection: [ZIP], nameRows: 1 }, all('ndr')],
+  [
+    'asked for, an encrypted attachment beside a name row',
+    { asked: true, protection: [ZIP], nameRows: 1 },
+    all('encrypt'),
+  ],
   ['a photograph', { uninspected: [UNREAD_PHOTO] }, all('none')],
   ['nobody can read it now', { unread: true }, { notify: 'none', off: 'none', ndr: 'defer', encrypt: 'defer' }],
   ['nobody can read it now, and more is asked for', { unread: true, asked: true }, all('defer')],
@@ -82,7 +90,7 @@ describe('category 3: the decision', () => {
 
   it('says why, also where the configuration makes nothing of it', () => {
     assert.deepEqual(decideCategory3({ ...CONTENT, persons: 7, asked: true }, { persons: 5, action: 'off' }), {
-      outcome: 'ndr',
+      outcome: 'encrypt',
       reasons: ['persons', 'asked'],
       persons: 7,
       threshold: 5,
@@ -106,7 +114,8 @@ describe('category 3: the decision', () => {
     persons: fc.nat(20),
     action: fc.constantFrom<Category3Rules['action']>('notify', 'ndr', 'off', 'encrypt'),
   })
-  const RANK = { none: 0, notify: 1, defer: 2, ndr: 3 } as const
+  // by either of the last two nothing leaves that can be read
+  const RANK = { none: 0, notify: 1, defer: 2, encrypt: 3, ndr: 3 } as const
 
   it('more persons, or a lower limit, never make it milder', () => {
     fc.assert(
@@ -209,7 +218,7 @@ describe('category 3: from mail to decision', () => {
   ]) {
     it(`${subject}: more is asked for`, async () => {
       const { category3, verdict } = await judge(mail({ Subject: subject }, 'Hello'), 'off')
-      assert.deepEqual([category3.outcome, category3.reasons, verdict.granted], ['ndr', ['asked'], false])
+      assert.deepEqual([category3.outcome, category3.reasons, verdict.granted], ['encrypt', ['asked'], false])
     })
   }
 

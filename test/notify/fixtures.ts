@@ -15,6 +15,7 @@ export const SETTINGS: SampleSettings = {
     style: 'report',
     coalesce: 0,
   },
+  category3: { subjectTags: ['[secure]'] },
   override: {
     tags: ['[unsecure]'],
     tlsRequiredNo: false,

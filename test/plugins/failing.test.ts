@@ -73,9 +73,9 @@ describe('our hooks when nothing works', () => {
   const denysoft: HookResult = [CODE.denysoft, 'later']
 
   for (const [what, hook, onFailure] of [
-    ['gate, broken runtime', () => gate(broken(), connection()), denysoft],
-    ['gate, broken settings', () => gate({ settings: () => broken() } as unknown as Runtime, connection()), denysoft],
-    ['gate, broken transaction', () => gate(broken(), connection({ transaction: broken() })), denysoft],
+    ['gate, broken runtime', () => gate(broken(), broken(), connection()), denysoft],
+    ['gate, broken settings', () => gate(broken(), { settings: () => broken() } as unknown as Runtime, connection()), denysoft],
+    ['gate, broken transaction', () => gate(broken(), broken(), connection({ transaction: broken() })), denysoft],
     ['seal, broken runtime', () => seal(broken(), transaction()), []],
     ['seal, broken transaction', () => seal(broken(), broken()), []],
     ['MAIL parameters', () => keepMailParameters(broken(), connection(), params), denysoft],
