@@ -126,6 +126,7 @@ async function answerOf(engine: Engine, copies: readonly Copy[], options: AskOpt
     settings: options.settings,
     copies,
   }
+  for (const statement of question?.prepare?.(asked) ?? []) await engine.run(statement)
   const judged = new Map<string, readonly Row[]>()
   const sections =
     question === null

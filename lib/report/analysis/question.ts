@@ -78,6 +78,8 @@ export interface Question {
   unfiltered?: true
   /** Looks at every byte of the log. */
   scans?: true
+  /** Statements that make tables for the sections: what several of them need is found out once. */
+  prepare?(asked: Asked): string[]
   sections(asked: Asked): Section[]
   /** Rows by section name; null = there is no good or bad in it. */
   verdict?(rows: ReadonlyMap<string, readonly Row[]>, asked: Asked): Verdict | null

@@ -75,7 +75,9 @@ const UNDELIVERED = `CREATE VIEW undelivered AS
       bool_or(action = 'delivery-failed') AS failed
     FROM deliveries WHERE action <> 'delivery-succeeded' GROUP BY mail_id, recipient
   ), reached AS (
-    SELECT mail_id, recipient FROM deliveries WHERE action = 'delivery-succeeded'
+    -- few mails are tried twice: the many others need not be compared
+    SELECT mail_id, recipient FROM deliveries
+    WHERE action = 'delivery-succeeded' AND mail_id IN (SELECT mail_id FROM tried)
   ), told AS (
     SELECT DISTINCT mail_id, unnest(coalesce(hmacs, list_transform(addresses, lambda one: lower(one)))) AS recipient
     FROM events

@@ -12,7 +12,10 @@ import { column, TLS_TYPES, type Question } from '../question'
 const AT_RISK_DELIVERY = `(encrypted = false AND policy_level = 'may') OR coalesce(would_result_type IN ${TLS_TYPES}, false)`
 
 const FIGURES = `
-  WITH d AS (
+  WITH put_off AS (
+    SELECT DISTINCT mail_id, recipient FROM deliveries
+    WHERE action = 'delivery-deferred' AND result_type IN ${TLS_TYPES}
+  ), d AS (
     SELECT count(*) AS delivered,
       count(*) FILTER (encrypted) AS encrypted,
       count(*) FILTER (NOT encrypted) AS clear,
@@ -26,13 +29,13 @@ const FIGURES = `
       count(*) FILTER (waiting) AS waiting,
       count(*) FILTER (for_tls AND NOT waiting) AS risk_failed,
       count(*) FILTER (for_tls AND waiting) AS risk_waiting
-    FROM undelivered
+    FROM lost
   ), late AS (
     SELECT count(*) AS late FROM (
       SELECT mail_id, recipient FROM deliveries
-      WHERE action = 'delivery-deferred' AND result_type IN ${TLS_TYPES} GROUP BY mail_id, recipient
-    ) SEMI JOIN (SELECT mail_id, recipient FROM deliveries WHERE action = 'delivery-succeeded' AND encrypted)
-      USING (mail_id, recipient)
+      WHERE action = 'delivery-succeeded' AND encrypted AND mail_id IN (SELECT mail_id FROM put_off)
+      GROUP BY mail_id, recipient
+    ) SEMI JOIN put_off USING (mail_id, recipient)
   ), e AS (
     SELECT count(*) FILTER (action = 'message-accepted' AND category IS NOT NULL) AS accepted,
       count(*) FILTER (action = 'message-accepted' AND category = 3) AS category3,
@@ -91,6 +94,7 @@ export const overview: Question = {
   name: 'overview',
   title: 'Overview',
   answers: 'How much mail left, how it was protected, what was at risk, who opted out, and how soon senders were told.',
+  prepare: () => ['CREATE TEMP TABLE lost AS SELECT * FROM undelivered'],
   sections: () => [
     {
       name: 'figures',
@@ -157,7 +161,7 @@ export const overview: Question = {
         column('senders', 'senders', 'number'),
       ],
       from: `WITH risk AS (
-          SELECT result_type, domain, sender FROM undelivered WHERE for_tls
+          SELECT result_type, domain, sender FROM lost WHERE for_tls
           UNION ALL
           SELECT coalesce(would_result_type, 'clear text permitted'), domain, sender FROM deliveries
           WHERE action = 'delivery-succeeded' AND (${AT_RISK_DELIVERY})

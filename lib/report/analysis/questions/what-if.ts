@@ -16,10 +16,13 @@ function judged(asked: Asked): string {
     minVersion: (asked.settings?.tls.minVersion ?? 'TLSv1.2').replace('TLSv1', '1').replace(/^1$/, '1.0'),
     dane: asked.settings?.tls.dane ?? true,
   }
-  return `SELECT domain, sender, time, true AS went, ${deliveredVerdict(level, rules)} AS verdict
+  return `CREATE TEMP TABLE judged AS
+    SELECT domain, sender, went, verdict, count(*) AS n, max(time) AS last_at FROM (
+      SELECT domain, sender, time, true AS went, ${deliveredVerdict(level, rules)} AS verdict
       FROM deliveries WHERE action = 'delivery-succeeded'
-    UNION ALL
-    SELECT domain, sender, last_at, false, ${undeliveredVerdict(level)} FROM undelivered WHERE for_tls`
+      UNION ALL
+      SELECT domain, sender, last_at, false, ${undeliveredVerdict(level)} FROM undelivered WHERE for_tls
+    ) GROUP BY ALL`
 }
 
 const FAILS = "verdict IS NOT NULL AND verdict <> 'unknown'"
@@ -29,6 +32,7 @@ export const whatIf: Question = {
   name: 'what-if',
   title: 'What if the level were another',
   answers: 'Which partners and how many mails would have failed under another level.',
+  prepare: (asked) => [judged(asked)],
   sections: (asked) => [
     {
       name: 'summary',
@@ -41,8 +45,8 @@ export const whatIf: Question = {
         column('senders', 'senders', 'number'),
       ],
       from: `WITH j AS (SELECT *, CASE WHEN verdict IS NULL THEN 'would go' WHEN verdict = 'unknown' THEN 'not known'
-            WHEN went THEN 'WOULD FAIL, went' ELSE 'would fail, failed anyway' END AS what FROM (${judged(asked)}))
-        SELECT what, count(*) AS transmissions, count(*) / sum(count(*)) OVER () AS of_all, count(DISTINCT domain) AS domains,
+            WHEN went THEN 'WOULD FAIL, went' ELSE 'would fail, failed anyway' END AS what FROM judged)
+        SELECT what, sum(n) AS transmissions, sum(n) / sum(sum(n)) OVER () AS of_all, count(DISTINCT domain) AS domains,
           count(DISTINCT sender) AS senders
         FROM j GROUP BY what ORDER BY what = 'WOULD FAIL, went' DESC, transmissions DESC, what`,
     },
@@ -59,11 +63,11 @@ export const whatIf: Question = {
         column('senders', 'senders hit', 'number'),
         column('last_at', 'last', 'time'),
       ],
-      from: `SELECT domain, count(*) FILTER (went AND ${FAILS}) AS would_fail, count(*) FILTER (NOT went AND ${FAILS}) AS failed_anyway,
-          count(*) FILTER (verdict = 'unknown') AS not_known, count(*) FILTER (verdict IS NULL) AS would_go,
+      from: `SELECT domain, coalesce(sum(n) FILTER (went AND ${FAILS}), 0) AS would_fail, coalesce(sum(n) FILTER (NOT went AND ${FAILS}), 0) AS failed_anyway,
+          coalesce(sum(n) FILTER (verdict = 'unknown'), 0) AS not_known, coalesce(sum(n) FILTER (verdict IS NULL), 0) AS would_go,
           list(DISTINCT verdict ORDER BY verdict) FILTER (${FAILS}) AS reasons,
-          count(DISTINCT sender) FILTER (${FAILS}) AS senders, max(time) FILTER (verdict IS NOT NULL) AS last_at
-        FROM (${judged(asked)}) GROUP BY domain HAVING count(verdict) > 0
+          count(DISTINCT sender) FILTER (${FAILS}) AS senders, max(last_at) FILTER (verdict IS NOT NULL) AS last_at
+        FROM judged GROUP BY domain HAVING count(verdict) > 0
         ORDER BY would_fail DESC, failed_anyway DESC, not_known DESC, domain`,
       chart: { kind: 'bars', along: 'domain', series: ['would_fail'] },
     },
@@ -75,7 +79,7 @@ export const whatIf: Question = {
         column('transmissions', 'transmissions', 'number'),
         column('domains', 'domains', 'number'),
       ],
-      from: `SELECT verdict AS reason, count(*) AS transmissions, count(DISTINCT domain) AS domains FROM (${judged(asked)})
+      from: `SELECT verdict AS reason, sum(n) AS transmissions, count(DISTINCT domain) AS domains FROM judged
         WHERE ${FAILS} GROUP BY verdict ORDER BY transmissions DESC, verdict`,
       chart: { kind: 'bars', along: 'reason', series: ['transmissions'] },
     },
