@@ -5,6 +5,7 @@
 import os from 'node:os'
 import path from 'node:path'
 import { Piscina } from 'piscina'
+import { createLedger, POOL_BYTES, type MemoryLedger } from './memory'
 import type { ContentReader, Found, ReadingRules } from './reading'
 
 export interface ReaderPool {
@@ -28,9 +29,11 @@ export interface ReadingTask {
   rules: ReadingRules
   /** Milliseconds since the epoch when the message was handed over. */
   now: number
+  /** Where what the message holds is noted. */
+  memory: { shared: SharedArrayBuffer; entry: number }
 }
 
-/** Memory that all workers share, in MiB of JavaScript heap; one worker gets at least the second figure. */
+/** JavaScript heap of all workers together and of one, in MiB: so many of them are started unless told otherwise. */
 const POOL_HEAP = 200
 const WORKER_HEAP = 96
 /** Messages that wait per worker; more are turned away. */
@@ -46,8 +49,10 @@ const IDLE = 60_000
 interface Pool {
   readonly piscina: Piscina<ReadingTask, Found>
   readonly threads: number
-  /** Messages that are read or wait. */
+  readonly ledger: MemoryLedger
+  /** Messages that are read or wait, and their bytes. */
   messages: number
+  bytes: number
   /** Another one takes the new messages. */
   retired: boolean
 }
@@ -66,7 +71,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
     const piscina = startPool(threads, options.workerFile ?? path.join(__dirname, 'worker.js'))
     // a worker that breaks between two messages is replaced like any other
     piscina.on('error', (error: Error) => options.onFailure?.(error))
-    newest = { piscina, threads, messages: 0, retired: false }
+    newest = { piscina, threads, ledger: createLedger(threads * (1 + WAITING)), messages: 0, bytes: 0, retired: false }
     pools.add(newest)
     return newest
   }
@@ -78,14 +83,21 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
   }
 
   const readIn = async (pool: Pool, raw: Buffer, rules: ReadingRules, now: number): Promise<Found> => {
-    if (pool.messages >= pool.threads * (1 + WAITING)) throw new Error('too many messages wait to be read')
+    const size = raw.length
+    if (pool.messages > 0 && pool.bytes + size > POOL_BYTES) throw new Error('too many bytes wait to be read')
+    const entry = pool.ledger.open()
+    if (entry === null) throw new Error('too many messages wait to be read')
     pool.messages++
+    pool.bytes += size
     const own = ownBytes(raw)
     const signal = AbortSignal.timeout(Math.min(LONGEST, 2 * rules.content.maxMillis + GRACE))
+    const task: ReadingTask = { raw: own, rules, now, memory: { shared: pool.ledger.shared, entry } }
     try {
-      return await pool.piscina.run({ raw: own, rules, now }, { transferList: [own.buffer], signal })
+      return await pool.piscina.run(task, { transferList: [own.buffer], signal })
     } finally {
+      pool.ledger.close(entry)
       pool.messages--
+      pool.bytes -= size
       if (pool.retired) retire(pool)
     }
   }
@@ -117,9 +129,10 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** 0 = one processor is left for everything else. */
+/** 0 = one processor is left for everything else, and all heaps fit into what the pool may have. */
 function threadsFor(configured: number): number {
-  return configured > 0 ? configured : Math.max(1, os.availableParallelism() - 1)
+  if (configured > 0) return configured
+  return Math.max(1, Math.min(os.availableParallelism() - 1, Math.floor(POOL_HEAP / WORKER_HEAP)))
 }
 
 function startPool(threads: number, filename: string): Piscina<ReadingTask, Found> {

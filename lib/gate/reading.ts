@@ -4,7 +4,7 @@ import { maskCpr } from '../classify/cpr'
 import { protectionOf } from '../classify/protection'
 import type { Clock } from '../clock'
 import type { Settings } from '../config/settings'
-import { createBudget, type MessageBudget } from '../message/files/budget'
+import { createBudget, type MemoryAccount, type MessageBudget } from '../message/files/budget'
 import { openLeaves } from '../message/files/open'
 import type { HeaderBlock } from '../message/header'
 import type { Message } from '../message/message'
@@ -30,8 +30,17 @@ export type ContentReader = (raw: Buffer, rules: ReadingRules, clock: Clock) => 
 const TOLD_PLACES = 1000
 
 /** Read in this thread, however long it takes within the limits. */
-export const readHere: ContentReader = async (raw, rules, clock) => {
-  const budget = createBudget(rules.content, clock)
+export const readHere: ContentReader = (raw, rules, clock) => readWithin(raw, rules, clock)
+
+/** The same, within the memory that is left for all messages together. */
+export async function readWithin(
+  raw: Buffer,
+  rules: ReadingRules,
+  clock: Clock,
+  account?: MemoryAccount,
+): Promise<Found> {
+  const budget = createBudget(rules.content, clock, account)
+  if (account?.take(raw.length) === false) throw new Error('too many bytes are read at the same time')
   const message = await openLeaves(readMessage(raw, rules.content, clock, { budget }), budget, clock)
   return meaningOf(message, budget, rules, clock)
 }

@@ -52,17 +52,18 @@ const STEPS = Uint8Array.from({ length: 0x100 }, (_, byte) => {
   const isText = (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a || byte === 0x0c || byte === 0x0d
   return isText ? 0 : 2
 })
-/** Text of Danish has its first letter beyond ASCII long before this. */
+/** Smaller texts are not worth it, and larger ones should not stand in memory twice. Bytes. */
 const WORTH = 64 * 1024
+const MOST = 16 * 1024 * 1024
 
 /**
  * UTF-8 of nothing but Latin-1, without control characters: decoded by hand, twice as fast as by Node and in half of the
  * memory. Text with other characters (dashes and quotes of typography) shows that soon, and costs little more.
  *
- * @returns null when it is not of that kind, or too short to be worth it
+ * @returns null when it is not of that kind, too short to be worth it, or very large
  */
 function decodeNarrow(bytes: Buffer): string | null {
-  if (bytes.length < WORTH) return null
+  if (bytes.length < WORTH || bytes.length > MOST) return null
   const narrow = Buffer.allocUnsafeSlow(bytes.length)
   let to = 0
   for (let at = 0; at < bytes.length;) {

@@ -16,7 +16,7 @@ const CLEAN: Found = {
 }
 
 export default async function obey({ raw }: ReadingTask): Promise<Found> {
-  const order = Buffer.from(raw).toString('latin1')
+  const order = Buffer.from(raw.subarray(0, 2000)).toString('latin1')
   const kept: number[][] = []
   switch (order.split('\r\n\r\n')[1]?.trim().split(' ')[0]) {
     case 'throw':

@@ -94,6 +94,17 @@ describe('pool of readers', function () {
     for (const { verdict } of refused) assert.notDeepEqual(verdict.uninspected, [])
   })
 
+  it('more bytes than may wait: refused at once, but one mail alone is read however large it is', async () => {
+    const readers = start(1, BAD_WORKER)
+    const large = (size: number) => Buffer.concat([mail({}, 'wait\n'), Buffer.alloc(size)])
+    const [first, second, third] = await Promise.all([90e6, 90e6, 90e6].map((size) => look(large(size), readers)))
+    assert.deepEqual(first?.verdict.uninspected, [])
+    assert.deepEqual(second?.verdict.uninspected, [])
+    assert.ok(third !== undefined && codes(third).includes('cannot-inspect-now'))
+    assert.deepEqual(failures, ['too many bytes wait to be read'])
+    assert.deepEqual((await look(large(210e6), readers)).verdict.uninspected, [])
+  })
+
   it('follows the configured number of workers, and finishes what the old ones have', async () => {
     let workers = 1
     pool = createReaderPool({ workers: () => workers, workerFile: BAD_WORKER })
@@ -111,21 +122,29 @@ describe('pool of readers', function () {
     assert.ok(codes(await look(order('read'), readers)).includes('cannot-inspect-now'))
   })
 
-  it('keeps the event loop free while large mails are read', async () => {
+  it('holds the event loop for less than 50 ms while large mails are read', async () => {
     const readers = start(1)
     // the worker starts and warms up
     await look(withFile(pdf('warm')), readers)
     const lines = Array.from({ length: 3_000 }, (_, n) => `Line ${n} of a long report about nothing`).join('\n')
-    const mails = [withFile(pdf(lines)), mail({}, `${lines}\n`.repeat(10)), withFile(Buffer.from(lines), 'log.txt')]
-    const before = performance.eventLoopUtilization()
-    const delay = monitorEventLoopDelay({ resolution: 5 })
-    delay.enable()
-    for (const raw of mails) await look(raw, readers)
-    delay.disable()
-    // read in this thread, it would be busy all the time; the limits leave room for a busy machine
-    const { utilization } = performance.eventLoopUtilization(before)
-    assert.ok(utilization < 0.85, `busy ${utilization}`)
-    assert.ok(delay.percentile(50) / 1e6 < 50, `median ${delay.percentile(50) / 1e6} ms`)
-    assert.ok(delay.max / 1e6 < 1000, `longest ${delay.max / 1e6} ms`)
+    const mails: [name: string, raw: Buffer][] = [
+      ['PDF', withFile(pdf(lines))],
+      ['text', mail({}, `${lines}\n`.repeat(10))],
+      ['attached log', withFile(Buffer.from(lines), 'log.txt')],
+      ['20 MB', withFile(Buffer.from(lines.repeat(120)), 'log.txt')],
+    ]
+    for (const [name, raw] of mails) {
+      // what the gate itself does in this thread takes as long each time; what others do on the machine does not
+      const longest: number[] = []
+      while (longest.length < 8 && !longest.some((delay) => delay < 50)) {
+        const delay = monitorEventLoopDelay({ resolution: 1 })
+        const copy = Buffer.from(raw)
+        delay.enable()
+        await look(copy, readers)
+        delay.disable()
+        longest.push(delay.max / 1e6)
+      }
+      assert.ok(Math.min(...longest) < 50, `${name}: ${longest.join(', ')} ms`)
+    }
   })
 })

@@ -7,7 +7,10 @@ import { scanWith, type ScanReport } from '../../bin/commands/scan'
 import type { Io } from '../../bin/io'
 import { run } from '../../bin/program'
 import { packageRoot } from '../../lib/package-root'
+import { msg } from '../corpus/formats/legacy'
+import { xlsx } from '../corpus/formats/office'
 import { pdfFile } from '../corpus/formats/pdf'
+import { writeZip } from '../corpus/formats/zip-writer'
 import { clock, CPR, mail, syntheticCpr } from './support'
 
 const schema = JSON.parse(readFileSync(path.join(packageRoot(), 'docs/schema/scan.schema.json'), 'utf8')) as object
@@ -114,6 +117,31 @@ describe('secure-mail scan', function () {
       [['attachment liste æ.pdf > page 2', '070761-****']],
     )
     assert.deepEqual([report.override.requested, report.uninspected, code], [false, [], 0])
+  })
+
+  it('names sheet and cell, the message inside a .msg, and the path through archives', async () => {
+    const book = xlsx({
+      tables: [
+        [
+          ['Navn', 'CPR'],
+          ['Ole', CPR],
+        ],
+      ],
+    })
+    const files: [name: string, bytes: Buffer, where: RegExp][] = [
+      ['liste.xlsx', book, /^attachment liste\.xlsx > .*!B2$/],
+      ['alt.zip', writeZip([{ name: 'a/liste.xlsx', data: book }]), /^attachment alt\.zip > a\/liste\.xlsx > .*!B2$/],
+      ['brev.msg', msg(`Kære Ole\n\nCPR ${CPR}\n`), /^attachment brev\.msg > /],
+    ]
+    for (const [name, bytes, where] of files) {
+      writeFileSync(path.join(dir, name), bytes)
+      const { out } = await call(['--json', file(name)])
+      const report = JSON.parse(out) as ScanReport
+      assert.ok(bySchema(report), JSON.stringify(bySchema.errors))
+      assert.match(report.findings[0]?.where ?? '', where)
+      assert.equal(report.persons, 1, name)
+      assert.match((await call([file(name)])).out, /070761-\*{4} high: attachment /)
+    }
   })
 
   it('shows how far it has come, where somebody watches and there are many files', async () => {

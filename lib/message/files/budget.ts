@@ -18,11 +18,25 @@ export interface MessageBudget extends ReadBudget {
  */
 const INNER_PARTS = 10
 
-/** Starts the time. */
-export function createBudget(limits: ReadLimits, clock: Clock): MessageBudget {
+/** Memory that several messages share. */
+export interface MemoryAccount {
+  /** So many more bytes are held until the message ends. @returns false: there is no room for them now */
+  take(bytes: number): boolean
+}
+
+/**
+ * Starts the time.
+ *
+ * @param account no room in it counts as the time being up: the message can be read later
+ */
+export function createBudget(limits: ReadLimits, clock: Clock, account?: MemoryAccount): MessageBudget {
   const started = clock.now()
-  const spent = { mimeParts: 0, parts: 0, bytes: 0 }
+  const spent = { mimeParts: 0, parts: 0, bytes: 0, engine: 0 }
   let late = false
+  const hold = (count: number) => {
+    late ||= account?.take(count) === false
+    return !late
+  }
   return {
     limits,
     mimePart: () => ++spent.mimeParts <= limits.maxParts,
@@ -30,7 +44,13 @@ export function createBudget(limits: ReadLimits, clock: Clock): MessageBudget {
     part: () => ++spent.parts <= INNER_PARTS * limits.maxParts,
     bytes(count) {
       spent.bytes += count
-      return spent.bytes <= limits.maxBytes
+      // what is beyond the limit is not going to be held; what is, is held as bytes and once more as text
+      return spent.bytes <= limits.maxBytes && hold(2 * count)
+    },
+    engine(total) {
+      const more = Math.max(0, total - spent.engine)
+      spent.engine += more
+      return more === 0 || hold(more)
     },
     timeUp() {
       // a clock that is set back gives no time back

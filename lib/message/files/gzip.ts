@@ -12,7 +12,7 @@ const TRAILER_SIZE = 8
 /** Members of one file; log programs write a few, nobody thousands. */
 const MAX_MEMBERS = 1000
 /** Bytes of one member; the length in the trailer says no more than its lower 32 bits. */
-const MAX_MEMBER = 128 * 1024 * 1024
+const MAX_MEMBER = 64 * 1024 * 1024
 /** Deflate cannot do better. */
 const MAX_RATIO = 1032
 

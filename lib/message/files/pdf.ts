@@ -29,7 +29,7 @@ export async function readPdf(file: OpenFile, budget: ReadBudget): Promise<FileR
 async function readBoth(file: OpenFile, budget: ReadBudget): Promise<FileReading> {
   const objects = readObjects(file.bytes, budget)
   const encrypted = isEncrypted(objects.trailers)
-  const opened = await openPdf(file.bytes)
+  const opened = await openPdf(file.bytes, (total) => budget.engine?.(total) ?? true)
   switch (opened.kind) {
     case 'password':
       return { ...emptyReading(), protection: [{ where: file.where, kind: 'pdf-encrypted' }] }

@@ -37,7 +37,7 @@ export type OpenResult = { kind: 'open'; pdf: OpenPdf } | { kind: 'password' } |
 /** Most memory of one engine, in bytes. */
 const MEMORY_LIMIT = 128 * 1024 * 1024
 /** An engine that grew beyond this is not used for the next document. */
-const MEMORY_KEPT = 64 * 1024 * 1024
+const MEMORY_KEPT = 32 * 1024 * 1024
 /** Largest document, so that it fits beside what is made of it. */
 export const DOCUMENT_LIMIT = 48 * 1024 * 1024
 /** Objects of one page that are looked at. */
@@ -90,16 +90,21 @@ interface Engine {
 /** One engine per thread, made when the first PDF comes. */
 let engine: Promise<Engine> | null = null
 let compiled: Promise<WasmModule> | null = null
+/** May the engine hold so many bytes for the document that is open? */
+let grants: (total: number) => boolean = () => true
 
 /**
- * Open a document with the empty password. After `close()`, or whenever a method throws, the result is not to be used
+ * Open a document with the empty password. One document is open at a time in a thread. After `close()`, or whenever a method throws, the result is not to be used
  * any more.
  *
+ * @param mayHold asked whether the engine may hold so many bytes in all
  * @throws (rejects) what WebAssembly throws when a document breaks it; the next call gets a new engine
  */
-export async function openPdf(bytes: Buffer): Promise<OpenResult> {
+export async function openPdf(bytes: Buffer, mayHold: (total: number) => boolean = () => true): Promise<OpenResult> {
   engine ??= startEngine()
   const pdfium = await engine
+  grants = mayHold
+  if (!mayHold(pdfium.memory.buffer.byteLength)) throw new Error('no memory')
   return guarded(() => {
     const pointer = pdfium.malloc(bytes.length)
     if (pointer === 0) throw new Error('no memory')
@@ -167,7 +172,8 @@ function withLimit(imports: WasmImports, memory: () => WasmMemory | undefined): 
   const resize = env.emscripten_resize_heap
   if (typeof resize !== 'function') throw new Error('PDFium has no function to limit its memory')
   env.emscripten_resize_heap = (size: number): number => {
-    if (memory() === undefined || size >>> 0 > MEMORY_LIMIT) return 0
+    const total = size >>> 0
+    if (memory() === undefined || total > MEMORY_LIMIT || !grants(total)) return 0
     return Number(Reflect.apply(resize, undefined, [size]))
   }
   return { ...imports, env }

@@ -24,6 +24,8 @@ export interface ReadBudget {
   part(): boolean
   /** So many more bytes, decoded or unpacked. */
   bytes(count: number): boolean
+  /** An engine in WebAssembly wants to hold so many bytes in all; absent = nobody counts them. */
+  engine?(total: number): boolean
   /** The deadline has passed. Ask in loops, at least every few milliseconds of work. */
   timeUp(): boolean
 }

@@ -4,7 +4,7 @@ import type { ReadBudget } from './types'
 import type { ZipMember } from './zip-layout'
 
 /** Bytes of one member. */
-const MAX_MEMBER = 128 * 1024 * 1024
+const MAX_MEMBER = 64 * 1024 * 1024
 /** Deflate cannot do better (RFC 1951: 258 bytes for two bits). */
 const MAX_RATIO = 1032
 const STORED = 0
