@@ -34,8 +34,9 @@ export function createBudget(limits: ReadLimits, clock: Clock, account?: MemoryA
   const spent = { mimeParts: 0, parts: 0, bytes: 0, engine: 0 }
   let late = false
   const hold = (count: number) => {
-    late ||= account?.take(count) === false
-    return !late
+    if (account?.take(count) !== false) return true
+    late = true
+    return false
   }
   return {
     limits,
