@@ -1,5 +1,5 @@
 /** Stock Haraka as an outbound relay, and what the gateway's instance shares with it. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { readRecords } from '../../lib/spool/record'
 import { isJournalFile } from '../../lib/spool/run'
@@ -42,13 +42,23 @@ export function queuedMessages(dir: string): number {
   return filed + journaled(names.filter(isJournalFile).map((name) => path.join(dir, 'queue', name)))
 }
 
+/** A segment in which nothing is left is removed at any moment. */
+function contentOf(segment: string): Buffer {
+  try {
+    return readFileSync(segment)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    throw error
+  }
+}
+
 /** Mails in the segments of journals that are not done. Numbers are unique within one process. */
 function journaled(segments: readonly string[]): number {
   const mails = new Set<string>()
   const done: string[] = []
-  for (const file of segments.filter((name) => existsSync(name))) {
+  for (const file of segments) {
     const run = path.basename(file).replace(/\.[^.]*$/, '')
-    for (const record of readRecords(readFileSync(file)).records) {
+    for (const record of readRecords(contentOf(file)).records) {
       if (record.kind === 'mail') mails.add(`${run} ${record.number}`)
       else done.push(...record.numbers.map((number) => `${run} ${number}`))
     }
