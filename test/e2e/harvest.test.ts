@@ -4,6 +4,7 @@ import path from 'node:path'
 import { startWorld, type World } from './world'
 import { ran } from '../bin/run'
 import { createPki, type Authority, type Issued, type Pki } from '../encrypt/pki'
+import { openMail, openOffice, type Office } from '../encrypt/office'
 import { signedMail } from '../encrypt/signed'
 import { sendWithSwaks } from '../internet/clients'
 import { prepareGateway, type Gateway } from '../internet/gateway'
@@ -40,17 +41,20 @@ describe('certificates of correspondents, from signed mail that comes in', funct
   let pki: Pki
   let root: Authority
   let stranger: Authority
+  let files: Office
+  let count = 0
 
   before(async function () {
     await requirePackages(this)
     pki = createPki()
+    files = openOffice()
     root = pki.authority('/CN=Mail Root')
     stranger = pki.authority('/CN=Root of a stranger')
     world = await keep(startWorld())
     gateway = await keep(
       prepareGateway({
         nodes: 0,
-        settings: `${world.settings()}\n[category3]\nsmime_roots=${root.certFile}\n`,
+        settings: `${world.settings()}\n[category3]\nsmime_roots=${root.certFile}\naction=encrypt\n`,
         plugins: [{ name: 'inbound', source: INBOUND, place: 'after' }],
       }),
     )
@@ -60,6 +64,7 @@ describe('certificates of correspondents, from signed mail that comes in', funct
   after(async () => {
     await keep.stop()
     pki.remove()
+    files.stop()
   })
 
   const list = async (whose: string): Promise<Listed[]> => {
@@ -85,6 +90,22 @@ describe('certificates of correspondents, from signed mail that comes in', funct
     readdirSync(gateway.dir)
       .filter((name) => name.startsWith('inbound-'))
       .map((name) => readFileSync(path.join(gateway.dir, name), 'latin1'))
+  /** A mail that asks for full encryption, from inside. */
+  const post = async (to: string): Promise<string> => {
+    const token = `har${process.pid}x${++count}y`
+    const head = `From: Bo <bo@uni.test>\r\nTo: ${to}\r\nSubject: [secure] About\r\nMessage-ID: <${token}@uni.test>\r\n`
+    const data = `${head}\r\nOnly for ${to.split('@')[0] ?? ''}: ${token}\r\n`
+    const sent = await sendWithSwaks({ server: gateway.server, from: 'bo@uni.test', to: [to], data })
+    assert.match(sent.reply, /^250 /, sent.transcript)
+    return token
+  }
+  const mailsTo = (address: string): Buffer[] =>
+    world.postfix.mails('good.test').flatMap(({ recipient, message }) => (recipient === address ? [message] : []))
+  const reportsAbout = (token: string): string[] =>
+    world.postfix
+      .mails('uni.test')
+      .filter(({ sender, message }) => sender === '' && message.includes(`<${token}@uni.test>`))
+      .map(({ message }) => message.toString('utf8'))
   const signedBy = (signer: Issued, address: string, opaque = false) =>
     signedMail(pki, { signer, from: `From: ${address}\r\n`, opaque })
 
@@ -157,6 +178,38 @@ describe('certificates of correspondents, from signed mail that comes in', funct
     const fine = root.issue({ names: 'email:fine@good.test' })
     await comesIn(signedBy(fine, 'fine@good.test'), 'fine@good.test')
     await until('it is there', async () => (await list('fine@good.test')).length === 1)
+  })
+
+  it('the correspondent abroad: a mail to them is held back, they send a signed one, from then on it leaves encrypted', async () => {
+    const gerd = root.issue({ names: 'email:gerd@good.test', key: 'rsa2048' })
+    const early = await post('gerd@good.test')
+    await until('the sender is told', () => reportsAbout(early).length > 0)
+    assert.match(reportsAbout(early)[0] ?? '', /S\/MIME/)
+    await comesIn(signedBy(gerd, 'gerd@good.test'), 'gerd@good.test')
+    await until('it is there', async () => (await list('gerd@good.test')).length === 1)
+    const token = await post('gerd@good.test')
+    await until('it is there', () => mailsTo('gerd@good.test').length > 0)
+    const [mail, ...more] = mailsTo('gerd@good.test')
+    assert.ok(mail !== undefined && more.length === 0, 'the one that was held back never left')
+    assert.ok(!mail.includes(`Only for gerd: ${token}`))
+    assert.match(mail.toString('latin1'), /^Content-Type: application\/pkcs7-mime; .*enveloped-data/m)
+    assert.ok(openMail(files, mail, gerd).entity.includes(`Only for gerd: ${token}`))
+    assert.deepEqual(reportsAbout(token), [])
+  })
+
+  it('the same with a root that nobody knows: only once a postmaster has approved the certificate', async () => {
+    const hana = stranger.issue({ names: 'email:hana@good.test', key: 'rsa2048' })
+    await comesIn(signedBy(hana, 'hana@good.test'), 'hana@good.test')
+    await until('it is there', async () => (await list('hana@good.test')).length === 1)
+    const early = await post('hana@good.test')
+    await until('the sender is told', () => reportsAbout(early).length > 0)
+    const approved = await ran(['certs', 'trust', hana.fingerprint, '--config', gateway.dir])
+    assert.equal(approved.exitCode, 0, approved.err)
+    const token = await post('hana@good.test')
+    await until('it is there', () => mailsTo('hana@good.test').length > 0)
+    const [mail, ...more] = mailsTo('hana@good.test')
+    assert.ok(mail !== undefined && more.length === 0, 'the one that was held back never left')
+    assert.ok(openMail(files, mail, hana).entity.includes(`Only for hana: ${token}`))
   })
 
   it('what is there survives a restart', async () => {
