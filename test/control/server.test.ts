@@ -230,6 +230,8 @@ describe('control: the socket', () => {
           told.push(request)
           return
         case 'describe':
+        case 'tlsrpt':
+        case 'metrics':
       }
     }
     const told: Request[] = []

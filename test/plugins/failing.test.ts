@@ -74,7 +74,11 @@ describe('our hooks when nothing works', () => {
 
   for (const [what, hook, onFailure] of [
     ['gate, broken runtime', () => gate(broken(), broken(), connection()), denysoft],
-    ['gate, broken settings', () => gate(broken(), { settings: () => broken() } as unknown as Runtime, connection()), denysoft],
+    [
+      'gate, broken settings',
+      () => gate(broken(), { settings: () => broken() } as unknown as Runtime, connection()),
+      denysoft,
+    ],
     ['gate, broken transaction', () => gate(broken(), broken(), connection({ transaction: broken() })), denysoft],
     ['seal, broken runtime', () => seal(broken(), transaction()), []],
     ['seal, broken transaction', () => seal(broken(), broken()), []],
