@@ -7,22 +7,29 @@
  */
 
 /** Result types of RFC 8460 section 4.3. */
-export type Rfc8460ResultType =
-  | 'starttls-not-supported'
-  | 'certificate-host-mismatch'
-  | 'certificate-expired'
-  | 'certificate-not-trusted'
-  | 'validation-failure'
-  | 'tlsa-invalid'
-  | 'dnssec-invalid'
-  | 'dane-required'
-  | 'sts-policy-fetch-error'
-  | 'sts-policy-invalid'
-  | 'sts-webpki-invalid'
+export const RFC8460_RESULT_TYPES = [
+  'starttls-not-supported',
+  'certificate-host-mismatch',
+  'certificate-expired',
+  'certificate-not-trusted',
+  'validation-failure',
+  'tlsa-invalid',
+  'dnssec-invalid',
+  'dane-required',
+  'sts-policy-fetch-error',
+  'sts-policy-invalid',
+  'sts-webpki-invalid',
+] as const
+export type Rfc8460ResultType = (typeof RFC8460_RESULT_TYPES)[number]
 
 /** Failures of transport security that RFC 8460 does not name. */
-export type OwnTlsResultType =
-  'starttls-injection' | 'tls-version-too-low' | 'fingerprint-mismatch' | 'requiretls-not-supported'
+const OWN_TLS_RESULT_TYPES = [
+  'starttls-injection',
+  'tls-version-too-low',
+  'fingerprint-mismatch',
+  'requiretls-not-supported',
+] as const
+export type OwnTlsResultType = (typeof OWN_TLS_RESULT_TYPES)[number]
 
 /** Failures that are no verdict on transport security. */
 export type OtherResultType =
@@ -58,21 +65,8 @@ export type ResultType = TlsResultType | OtherResultType
 
 /** Every TLS result type, for the question "is this failure about transport security?". */
 export const TLS_RESULT_TYPES: ReadonlySet<ResultType> = new Set<ResultType>([
-  'starttls-not-supported',
-  'certificate-host-mismatch',
-  'certificate-expired',
-  'certificate-not-trusted',
-  'validation-failure',
-  'tlsa-invalid',
-  'dnssec-invalid',
-  'dane-required',
-  'sts-policy-fetch-error',
-  'sts-policy-invalid',
-  'sts-webpki-invalid',
-  'starttls-injection',
-  'tls-version-too-low',
-  'fingerprint-mismatch',
-  'requiretls-not-supported',
+  ...RFC8460_RESULT_TYPES,
+  ...OWN_TLS_RESULT_TYPES,
 ])
 
 /** What a remote server really said; absent when the failure is our own judgement (RFC 3464 section 2.3.5). */

@@ -1,6 +1,6 @@
 /** Which policy a session counts under, and how it ended (RFC 8460 section 4.3). Pure. */
 import type { TriedSession } from '../../deliver/types'
-import { isTlsFailure, type Failure, type ResultType, type Rfc8460ResultType } from '../../failure'
+import { isTlsFailure, RFC8460_RESULT_TYPES, type Failure, type ResultType, type Rfc8460ResultType } from '../../failure'
 import type { HostRequirement, MtaStsState, TlsaRecord } from '../../policy/types'
 import { oneLine } from '../../util/one-line'
 import type { AppliedPolicy, FailureCount, Sighting } from './types'
@@ -108,19 +108,7 @@ function failureOf(failure: Failure): Pick<FailureCount, 'resultType' | 'reason'
   return { resultType: 'validation-failure', reason: resultType }
 }
 
-const REGISTERED: ReadonlySet<ResultType> = new Set<Rfc8460ResultType>([
-  'starttls-not-supported',
-  'certificate-host-mismatch',
-  'certificate-expired',
-  'certificate-not-trusted',
-  'validation-failure',
-  'tlsa-invalid',
-  'dnssec-invalid',
-  'dane-required',
-  'sts-policy-fetch-error',
-  'sts-policy-invalid',
-  'sts-webpki-invalid',
-])
+const REGISTERED: ReadonlySet<ResultType> = new Set<ResultType>(RFC8460_RESULT_TYPES)
 
 function isRegistered(resultType: ResultType): resultType is Rfc8460ResultType {
   return REGISTERED.has(resultType)
