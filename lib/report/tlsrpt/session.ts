@@ -1,6 +1,12 @@
 /** Which policy a session counts under, and how it ended (RFC 8460 section 4.3). Pure. */
 import type { TriedSession } from '../../deliver/types'
-import { isTlsFailure, RFC8460_RESULT_TYPES, type Failure, type ResultType, type Rfc8460ResultType } from '../../failure'
+import {
+  isTlsFailure,
+  RFC8460_RESULT_TYPES,
+  type Failure,
+  type ResultType,
+  type Rfc8460ResultType,
+} from '../../failure'
 import type { HostRequirement, MtaStsState, TlsaRecord } from '../../policy/types'
 import { oneLine } from '../../util/one-line'
 import type { AppliedPolicy, FailureCount, Sighting } from './types'
