@@ -580,6 +580,16 @@ function incidents(told: Told[], options: DayOptions, day: number): void {
     },
   })
   told.push({
+    at: start + 8 * HOUR + MINUTE,
+    event: {
+      action: 'config-loaded',
+      message: 'policy row added: partner.example may',
+      outcome: 'success',
+      policy: { source: 'map', level: 'may', rule: 'config/secure-mail.tls_policy:9 partner.example' },
+      extra: { change: 'added', row: 'partner.example', expires: '2027-01-31', file_owner: 'postmaster' },
+    },
+  })
+  told.push({
     at: start + 10 * HOUR,
     event: {
       action: 'plugin-error',

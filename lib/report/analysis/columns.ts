@@ -82,6 +82,8 @@ export const COLUMNS: readonly LogColumn[] = [
   column('lost_events', 'securemail.lost_events', 'BIGINT'),
   column('what', 'securemail.what'),
   column('operator', 'securemail.operator'),
+  column('file_owner', 'securemail.file_owner'),
+  column('expires', 'securemail.expires'),
 ]
 
 /** A folder of names, and fields with their type. */

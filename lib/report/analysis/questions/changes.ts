@@ -73,8 +73,11 @@ export const changes: Question = {
         column('action', 'what'),
         column('message', 'in words'),
         column('operator', 'who'),
+        column('expires', 'last day'),
       ],
-      from: `SELECT time, gateway, action, message, coalesce(operator, '') AS operator FROM events
+      note: 'who: the operator of an order, else the owner of the file that was changed',
+      from: `SELECT time, gateway, action, message, coalesce(operator, file_owner, '') AS operator,
+          coalesce(expires, '') AS expires FROM events
         WHERE action IN (${EVENTS.map(text).join(', ')}) ORDER BY time DESC, gateway, message`,
     },
     ...rows(asked),
