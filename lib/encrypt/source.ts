@@ -4,7 +4,6 @@ import { HEADER_BLOCK_LIMIT, headerExtent, parseHeader, type HeaderBlock } from 
 
 const LF = 0x0a
 const CR = 0x0d
-const CR_BYTE = Buffer.from([CR])
 
 export interface Source {
   header: HeaderBlock
@@ -38,18 +37,27 @@ export async function openSource(message: AsyncIterable<Buffer>): Promise<Source
 
 /** RFC 8551 section 3.1.1: every line ends with CRLF. A bare CR is no line end, and stays. */
 async function* canonical(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let before = 0
-  const convert = function* (piece: Buffer): Generator<Buffer> {
-    let from = 0
-    for (let lf = piece.indexOf(LF); lf !== -1; lf = piece.indexOf(LF, lf + 1)) {
-      if ((lf === 0 ? before : piece[lf - 1]) === CR) continue
-      if (lf > from) yield piece.subarray(from, lf)
-      yield CR_BYTE
-      from = lf
-    }
-    if (piece.length > from) yield piece.subarray(from)
-    before = piece.at(-1) ?? before
+  let afterCr = false
+  const convert = (piece: Buffer): Buffer => {
+    const converted = hasBareLf(piece, afterCr) ? withCrlf(piece, afterCr) : piece
+    if (piece.length > 0) afterCr = piece.at(-1) === CR
+    return converted
   }
-  yield* convert(first)
-  for await (const piece of rest) yield* convert(piece)
+  yield convert(first)
+  for await (const piece of rest) yield convert(piece)
+}
+
+/** @param afterCr the byte before the piece is CR */
+function hasBareLf(piece: Buffer, afterCr: boolean): boolean {
+  for (let lf = piece.indexOf(LF); lf !== -1; lf = piece.indexOf(LF, lf + 1)) {
+    if (lf === 0 ? !afterCr : piece[lf - 1] !== CR) return true
+  }
+  return false
+}
+
+/** In one go: a piece for each line would be passed on through every step one by one. */
+function withCrlf(piece: Buffer, afterCr: boolean): Buffer {
+  const before = afterCr ? '\r' : ''
+  const text = `${before}${piece.toString('latin1')}`.replace(/(?<!\r)\n/g, '\r\n')
+  return Buffer.from(text.slice(before.length), 'latin1')
 }

@@ -218,6 +218,14 @@ describe('base64 in lines', () => {
       ),
     )
   })
+
+  it('is the same where it takes many pieces, and where the last line is full', async () => {
+    for (const length of [57, 57 * 1024, 57 * 1024 * 2 + 57, 200_000]) {
+      const content = randomBytes(length)
+      const text = (await whole(base64Lines(inPieces(content, 10, 100_000)))).toString('latin1')
+      assert.equal(text, content.toString('base64').replace(/(.{1,76})/g, '$1\r\n'))
+    }
+  })
 })
 
 /** The public key's own bytes: what a key identifier is the SHA-1 of (RFC 5280 section 4.2.1.2). */

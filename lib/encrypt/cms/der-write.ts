@@ -24,7 +24,17 @@ export const primitive = (n: number): number => 0x80 | n
  */
 export function der(tag: number, ...content: readonly Uint8Array[]): Buffer {
   const length = content.reduce((sum, { length }) => sum + length, 0)
-  return Buffer.concat([Buffer.from([tag]), lengthOctets(length), ...content])
+  return Buffer.concat([head(tag, length), ...content])
+}
+
+/**
+ * What stands before the content of an element: for content that is not to be copied.
+ *
+ * @param tag as in `der`
+ * @param length bytes of the content, below 2^32
+ */
+export function head(tag: number, length: number): Buffer {
+  return Buffer.concat([Buffer.from([tag]), lengthOctets(length)])
 }
 
 function lengthOctets(length: number): Buffer {

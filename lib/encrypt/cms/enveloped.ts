@@ -5,7 +5,7 @@
  */
 import { createCipheriv, randomBytes } from 'node:crypto'
 import type { RecipientKey } from './certificate'
-import { octets, oid, sequence, setOf, small } from './der-write'
+import { head, octets, oid, sequence, setOf, small, TAG } from './der-write'
 import { OID } from './oids'
 import { recipientInfo, type RsaPadding } from './recipient-info'
 import { inSteps } from './steps'
@@ -20,7 +20,7 @@ const END = Buffer.from([0, 0])
  * Encrypt to every one of these.
  *
  * @param recipients at least one
- * @returns the bytes of a ContentInfo, in pieces of about 256 KiB
+ * @returns the bytes of a ContentInfo, in pieces of about 64 KiB
  * @throws (while it is read) what `content` throws; Error of OpenSSL for a key that it does not take after all
  */
 export async function* envelop(
@@ -39,7 +39,10 @@ export async function* envelop(
     )
     for await (const step of inSteps(content)) {
       const piece = cipher.update(step)
-      if (piece.length > 0) yield octets(piece)
+      if (piece.length > 0) {
+        yield head(TAG.octetString, piece.length)
+        yield piece
+      }
     }
     // what pads the last block is never empty; then the five open elements end
     yield Buffer.concat([octets(cipher.final()), END, END, END, END, END])
