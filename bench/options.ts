@@ -21,7 +21,8 @@ export const USAGE = `npm run bench -- [options]
   --warm-up N     messages that each relay gets before the first that counts (default 1000; 150 with --quick)
   --quick         only what the ratios need, in under 90 s
   --only TEXT     groups or rows whose name has this text, e.g. split, rsa, gateway, postfix, micro;
-                  or one of the parts that run only when asked for: scan, detection, formats, content, queue, report
+                  or one of the parts that run only when asked for: scan, detection, formats, content, encrypt, queue,
+                  report
   --json          the result as JSON on standard output
   --profile DIR   also write V8 CPU profiles of the relays built on Haraka (costs them a few per cent)
 `

@@ -8,6 +8,7 @@ import { compare, emptyResults, SESSIONS, type Comparison } from './compare'
 import { CONTENT_TITLE, contentTable, runContent } from './content'
 import { sweepMeters } from './cpu'
 import { DETECTION_TITLE, FORMATS_TITLE, runDetection, runFormats } from './detection'
+import { encryptTable, ENCRYPT_TITLE, runEncrypt } from './encrypt/run'
 import { insideWorkDir, loadCore, relayCore, runInside } from './isolate'
 import { MICRO_TITLE, runMicro, type MicroResult } from './micro'
 import { parseOptions, USAGE, type Options } from './options'
@@ -75,7 +76,15 @@ function missingPrograms(): string[] {
     .map(([name, debian]) => `${name} (Debian: ${debian})`)
 }
 
-const EXTRAS: readonly string[] = [SCAN_TITLE, DETECTION_TITLE, FORMATS_TITLE, CONTENT_TITLE, QUEUE_TITLE, REPORT_TITLE]
+const EXTRAS: readonly string[] = [
+  SCAN_TITLE,
+  DETECTION_TITLE,
+  FORMATS_TITLE,
+  CONTENT_TITLE,
+  ENCRYPT_TITLE,
+  QUEUE_TITLE,
+  REPORT_TITLE,
+]
 
 /** Parts without any relay, which run only when they are asked for by their whole name. */
 async function extraPart(options: Options): Promise<string | null> {
@@ -91,6 +100,10 @@ async function extraPart(options: Options): Promise<string | null> {
     case CONTENT_TITLE: {
       const rows = await runContent(options, progress)
       return options.json ? `${JSON.stringify(rows, null, 1)}\n` : contentTable(rows)
+    }
+    case ENCRYPT_TITLE: {
+      const rows = await runEncrypt(options, progress)
+      return options.json ? `${JSON.stringify(rows, null, 1)}\n` : encryptTable(rows)
     }
     case REPORT_TITLE: {
       const measured = await runReport(options.quick, progress)

@@ -32,6 +32,14 @@ const TARGETS: Readonly<Record<CaseKind, Readonly<Record<string, Partial<Record<
 /** Per second, by the name of the micro benchmark. */
 const MICRO_TARGETS: Readonly<Record<string, Target>> = { 'decide()': { is: '>=', value: 100_000 } }
 
+/** Of `--only encrypt`: rate beside OpenSSL's, the longest delay of the event loop (ms), growth for a mail of 50 MB (MB). */
+export const ENCRYPT_TARGETS: Readonly<Record<'ratio' | 'delay' | 'memory', Target>> = {
+  ratio: { is: '>=', value: 0.8 },
+  delay: { is: '<=', value: 50 },
+  // less than the message itself: it never sits in memory as a whole
+  memory: { is: '<=', value: 50 },
+}
+
 /** @returns undefined where nothing was promised */
 export function targetOf(kind: CaseKind, metric: string, against: RelayId): Target | undefined {
   return TARGETS[kind][metric]?.[against]
