@@ -9,13 +9,18 @@ import { until } from '../../demo/processes'
 
 const TAGGED = '[unsecure] [public] open day'
 
+const NOT_HELD = `Object.defineProperty(transaction.message_stream, 'held', { value: false });`
+
 /**
  * What our code is given is broken under it, so that it throws where it stands. By local part of the recipient: a body
  * of `(connection) => { ... }`, run before the mail is queued.
  */
 const AT_ACCEPTANCE: Readonly<Record<string, string>> = {
-  'get-data-throws': `transaction.message_stream.get_data = () => { throw new Error('broken') }`,
-  'get-data-emits': `transaction.message_stream.get_data = function () { setImmediate(() => this.emit('error', new Error('broken'))) }`,
+  'content-throws': `transaction.message_stream.content = () => { throw new Error('broken') }`,
+  'wire-throws': `transaction.message_stream.wire = () => { throw new Error('broken') }`,
+  // a message that is held in memory is not asked for as a stream
+  'get-data-throws': `${NOT_HELD} transaction.message_stream.get_data = () => { throw new Error('broken') }`,
+  'get-data-emits': `${NOT_HELD} transaction.message_stream.get_data = function () { setImmediate(() => this.emit('error', new Error('broken'))) }`,
   'no-stream': `transaction.message_stream = undefined`,
   'results-throw': `connection.results = { get() { throw new Error('broken') }, add() {}, collate() {} }`,
   'no-header-list': `transaction.header.header_list = undefined`,
@@ -23,8 +28,8 @@ const AT_ACCEPTANCE: Readonly<Record<string, string>> = {
   'header-of-numbers': `transaction.header.header_list = [1, 2, {}]`,
   'recipient-throws': `Object.defineProperty(transaction.rcpt_to[0], 'host', { get() { throw new Error('broken') } })`,
   'sender-throws': `transaction.mail_from.isNull = () => { throw new Error('broken') }`,
-  'pipe-throws': `transaction.message_stream.pipe = () => { throw new Error('broken') }`,
-  'pipe-breaks-off': `transaction.message_stream.pipe = function (to) { to.write('half a mail'); setImmediate(() => this.emit('error', new Error('broken'))) }`,
+  'pipe-throws': `${NOT_HELD} transaction.message_stream.pipe = () => { throw new Error('broken') }`,
+  'pipe-breaks-off': `${NOT_HELD} transaction.message_stream.pipe = function (to) { to.write('half a mail'); setImmediate(() => this.emit('error', new Error('broken'))) }`,
   'notes-frozen': `Object.freeze(transaction.notes)`,
 }
 
