@@ -303,7 +303,11 @@ describe('two gateways, one Redis', function () {
     const { code, output } = await gateway.startExpectingRefusal()
     assert.notEqual(code, 0)
     assert.match(output, /the key "(seal|audit)" there is not the one/)
-    assert.deepEqual(readdirSync(path.join(gateway.dir, 'store', 'redis')).sort(), ['audit.key', 'seal.key'])
+    assert.deepEqual(readdirSync(path.join(gateway.dir, 'store', 'redis')).sort(), [
+      'audit.key',
+      'seal.key',
+      'tlsrpt.key',
+    ])
   })
 
   it('nothing of envelope or content was on the wire in clear text', async () => {
