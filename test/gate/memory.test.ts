@@ -121,6 +121,8 @@ const CHILD = `
 
 describe('memory of the pool', function () {
   this.timeout(60_000)
+  // a peak also counts what the collector has not come to yet, which depends on what else the machine does
+  this.retries(2)
   let folder = ''
   before(() => {
     folder = mkdtempSync(path.join(os.tmpdir(), 'secure-mail-memory-'))

@@ -39,6 +39,8 @@ const PARTS = `
 
 describe('memory', function () {
   this.timeout(60_000)
+  // a peak also counts what the collector has not come to yet, which depends on what else the machine does
+  this.retries(2)
   const ROWS: [name: string, limit: number, prepare: string, act: string][] = [
     ['10,000 parts within the default budget', 16, PARTS, 'return readMessage(raw, limits(500), { now: Date.now })'],
     ['10,000 parts, all read', 80, PARTS, 'return readMessage(raw, limits(20_000), { now: Date.now })'],
