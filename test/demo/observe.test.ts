@@ -6,35 +6,10 @@ import { readReport } from '../../demo/report-reader'
 import { showResult } from '../../demo/show'
 import { composeReport } from '../../lib/notify/compose'
 import { REPORT_KINDS } from '../../lib/notify/kinds'
-import { sampleReport, type SampleSettings } from '../../lib/notify/sample'
+import { sampleReport } from '../../lib/notify/sample'
 import { loadTemplates } from '../../lib/notify/templates'
 import type { ReportKind } from '../../lib/notify/types'
-
-const HOUR = 3_600_000
-const SETTINGS: SampleSettings = {
-  support: { name: 'IT', address: 'it@uni.example', phone: '1', digest: 'off' },
-  ndr: {
-    languages: ['da', 'en'],
-    dsn: 'honour',
-    tlsFailureAfter: 4 * HOUR,
-    undeliverableAfter: 23 * HOUR,
-    delayNoticeAfter: 2 * HOUR,
-    style: 'report',
-    coalesce: 0,
-  },
-  category3: { subjectTags: ['[secure]'] },
-  override: {
-    tags: ['[unsecure]'],
-    tlsRequiredNo: false,
-    mode: 'opportunistic',
-    refused: 'enforce',
-    stripTag: true,
-    stripSigned: false,
-    sendersAllow: [],
-    sendersDeny: [],
-  },
-  public: { subjectTags: ['[public]'], headers: [], purviewLabels: [], bodyLines: [] },
-}
+import { SETTINGS } from '../notify/fixtures'
 
 /** A real report of that kind about a mail of the demo, as the sender's server would receive it. */
 async function reportAbout(mail: DemoMail, address: string, kind: ReportKind): Promise<ReceivedMail> {
