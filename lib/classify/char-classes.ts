@@ -1,14 +1,14 @@
 /** What every UTF-16 code unit means to a hunter of numbers, as a table: one look per character. */
 
-/** Dashes in every encoding they come in: also Word's own (1E, 1F), Windows-1252 read as Latin-1, and lost characters. */
-export const DASH = String.raw`\-\u2010-\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\x96\x97\ufffd`
+/** Dashes in every encoding they come in: also Word's own (1E, 1F), Windows-1252 read as Latin-1, of symbol fonts, and lost characters. */
+export const DASH = String.raw`\-\u2010-\u2015\u2212\u2043\ufe58\ufe63\uff0d\u058a\u1400\x1e\x1f\x96\x97\ufffd\uf02d`
 export const SPACE = String.raw`\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000`
 /** Between the digits of a number that is written in groups. */
 export const GAP = String.raw`[${DASH}${SPACE}./|\u00b7]`
 /** Formatting characters, combining and enclosing marks, and NULs: they can stand between any two digits unseen. */
 export const INVISIBLE = String.raw`[\p{Cf}\p{Mn}\p{Me}\0]`
-/** Digits that are not ASCII: decimal digits of every script, and superscript, subscript and circled ones. */
-const OTHER_DIGIT = String.raw`(?![0-9])[\p{Nd}\p{No}]`
+/** Digits that are not ASCII: of every script, superscript, subscript, circled, and of symbol fonts (private use). */
+const OTHER_DIGIT = String.raw`(?![0-9])[\p{Nd}\p{No}\uf030-\uf039]`
 
 export const CLASS = {
   other: 0,

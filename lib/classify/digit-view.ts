@@ -34,6 +34,8 @@ let zeros: ReadonlyMap<number, number> | null = null
 function asciiDigit(character: string): string | null {
   const code = character.codePointAt(0) ?? 0
   if (code < 0x80) return null
+  // symbol fonts keep ASCII from U+F000 on
+  if (code >= 0xf030 && code <= 0xf039) return String(code - 0xf030)
   if (/\p{No}/u.test(character)) {
     // superscript, subscript and circled digits
     const plain = character.normalize('NFKC')

@@ -51,7 +51,8 @@ export function search(message: Message, rules: ReadingRules, isTimeUp: () => bo
   for (const piece of message.texts) {
     if (isTimeUp()) return { ...result(), timeUp: true }
     const place = placesIn(piece)
-    for (const hit of findCpr(piece.text, now, isTimeUp)) found.note(hit, piece.where, place(hit.start))
+    for (const hit of findCpr(piece.text, now, isTimeUp))
+      found.note(hit, piece.where, place(hit.start), piece.role === 'raw')
     if (piece.role === 'raw') continue
     const running = !['subject', 'header', 'name'].includes(piece.role)
     if (running && rules.category3.nameRows && !inTables.has(piece.where)) nameRows += personRowsInText(piece.text)
@@ -66,6 +67,8 @@ export function search(message: Message, rules: ReadingRules, isTimeUp: () => bo
 interface Best {
   hit: CprHit
   where: string
+  /** Found in bytes whose structure was not asked: the place is the whole file. */
+  isRaw: boolean
 }
 
 /** One number at one place once, however many ways there are to read it. */
@@ -74,15 +77,19 @@ function collector() {
   const persons = new Set<string>()
   /** Cells by sheet and number. */
   const cells = new Map<string, Best>()
-  const note = (hit: CprHit, piece: string, where: string) => {
+  const note = (hit: CprHit, piece: string, where: string, isRaw = false) => {
     if (hit.counts) persons.add(hit.digest)
     const key = `${piece}\0${hit.digest}`
     const known = best.get(key) ?? cells.get(key)
     if (known !== undefined) {
       if (known.hit.score < hit.score) known.hit = hit
+      if (known.isRaw && !isRaw) {
+        known.where = where
+        known.isRaw = false
+      }
       return
     }
-    const first = { hit, where }
+    const first = { hit, where, isRaw }
     best.set(key, first)
     const sheet = where.lastIndexOf('!')
     if (sheet !== -1) cells.set(`${where.slice(0, sheet)}\0${hit.digest}`, first)
@@ -91,13 +98,34 @@ function collector() {
 }
 
 function findingsOf(best: ReadonlyMap<string, Best>): Finding[] {
-  return [...best.values()].slice(0, TOLD_FINDINGS).map(({ hit, where }) => ({
-    kind: 'cpr',
-    confidence: hit.confidence,
-    where,
-    masked: hit.masked,
-    evidence: hit.evidence,
-  }))
+  return withoutRaw([...best.values()])
+    .slice(0, TOLD_FINDINGS)
+    .map(({ hit, where }) => ({
+      kind: 'cpr',
+      confidence: hit.confidence,
+      where,
+      masked: hit.masked,
+      evidence: hit.evidence,
+    }))
+}
+
+/** A number that a file holds is told where it stands in it, and not once more of the file as a whole. */
+function withoutRaw(all: readonly Best[]): readonly Best[] {
+  if (!all.some(({ isRaw }) => isRaw)) return all
+  const finer = new Map<string, Best[]>()
+  for (const one of all)
+    if (!one.isRaw) {
+      const known = finer.get(one.hit.digest)
+      if (known === undefined) finer.set(one.hit.digest, [one])
+      else if (known.length < TOLD_FINDINGS) known.push(one)
+    }
+  return all.filter((one) => {
+    if (!one.isRaw) return true
+    const inside = finer.get(one.hit.digest)?.find(({ where }) => where.startsWith(`${one.where} > `))
+    // the level of a finding is that of the best way to read it
+    if (inside !== undefined && inside.hit.score < one.hit.score) inside.hit = one.hit
+    return inside === undefined
+  })
 }
 
 /** Plain text has lines that a sender can find again. Asked in order of place, so that counting is linear. */

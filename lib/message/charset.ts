@@ -15,6 +15,13 @@ const ASCII_SUPERSET =
   /^(?:utf-?8|us-ascii|ascii|ansi_x3\.4-1968|latin-?[1-9]|iso[-_]?8859[-_]\d{1,2}(?:-[ie])?|windows-?(?:125\d|874)|cp-?125\d|koi8-[ru]|macintosh|gbk|gb2312|gb18030|big5|euc-(?:jp|kr)|shift[-_]jis|sjis|ks_c_5601-1987|tis-620)$/
 /** The same, which only iconv-lite knows. */
 const DOS = /^(?:cp|ibm)(?:437|775|850|852|855|857|858|86[0-6]|869)$/
+
+/** @returns are digits and hyphens the same bytes in this charset as in US-ASCII? */
+export function isAsciiSuperset(label: string): boolean {
+  const charset = label.trim().toLowerCase()
+  return ASCII_SUPERSET.test(charset) || DOS.test(charset)
+}
+
 /** Text with more than this share of control characters is no text. */
 const CONTROL_SHARE = 0.01
 

@@ -21,6 +21,7 @@ const NAMED: Readonly<Record<string, string>> = {
   hairsp: '\u200a',
   VeryThinSpace: '\u200a',
   MediumSpace: '\u205f',
+  ThickSpace: '\u205f\u200a',
   Tab: '\t',
   NewLine: '\n',
   // invisible
@@ -41,6 +42,11 @@ const NAMED: Readonly<Record<string, string>> = {
   InvisibleTimes: '\u2062',
   ic: '\u2063',
   InvisibleComma: '\u2063',
+  // marks above the character before
+  DownBreve: '\u0311',
+  tdot: '\u20db',
+  TripleDot: '\u20db',
+  DotDot: '\u20dc',
   // dashes and other separators
   hyphen: '\u2010',
   dash: '\u2010',
@@ -111,7 +117,7 @@ const NAMED: Readonly<Record<string, string>> = {
   sup3: '³',
 }
 
-const REFERENCE = /&(?:#[xX]([0-9a-fA-F]{1,8})|#([0-9]{1,9})|([A-Za-z][A-Za-z0-9]{1,30}));?/g
+const REFERENCE = /&(?:#[xX]0*([0-9a-fA-F]{1,8})|#0*([0-9]{1,9})|([A-Za-z][A-Za-z0-9]{1,30}));?/g
 
 /** Replace character references; what is not known stays as it is written. */
 export function decodeEntities(text: string): string {

@@ -5,6 +5,16 @@
  */
 import { decodeEntities } from './entities'
 import { Flow } from './html-flow'
+import {
+  cssUnescaped,
+  placesElements,
+  runsOn,
+  styleHides,
+  styleProblems,
+  styleSheetHides,
+  styleSheets,
+} from './html-style'
+import { percentDecoded } from './percent'
 import { readTag, type Attribute } from './html-tag'
 
 export interface HtmlText {
@@ -35,35 +45,18 @@ const BLOCK = new Set(
 const VOID = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '))
 /** Never shown as running text. */
 const UNSEEN = new Set(
-  'head title template object noframes noembed audio video canvas datalist select textarea'.split(' '),
+  'head title template object noframes noembed audio video canvas datalist select textarea rt rp'.split(' '),
 )
-/** Inline styles that may keep text from being seen; every repetition is bounded, so that the search stays linear. */
-const HIDING = new RegExp(
-  [
-    'display\\s*:\\s*none',
-    'visibility\\s*:\\s*(?:hidden|collapse)',
-    'mso-hide',
-    'opacity\\s*:\\s*0',
-    'font-size\\s*:\\s*(?:[0-3](?:\\.\\d+)?p[xt]|0(?!\\.?[1-9]))',
-    '(?<![-\\w])font\\s*:[^;]{0,60}?\\b[0-3]p[xt]',
-    '(?<![-\\w])(?:max-)?(?:height|width)\\s*:\\s*[0-3](?![.\\d])',
-    '(?<![-\\w])color\\s*:\\s*(?:white|transparent|#fff|#f[\\da-f]f|rgba?\\(\\s*2[3-5]\\d)',
-    '(?<![-\\w])position\\s*:',
-    'text-indent\\s*:\\s*-',
-    '(?<![-\\w])clip(?:-path)?\\s*:',
-    '(?<!text-)transform\\s*:',
-    'margin[-a-z]{0,8}\\s*:[^;]{0,40}?-\\d',
-    '(?<![-\\w])content\\s*:',
-  ].join('|'),
-  'i',
-)
-const HIDING_STYLE_SHEET =
-  /display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0|font-size\s*:\s*0|color\s*:\s*(?:white|transparent|#fff)|text-indent\s*:\s*-|position\s*:/i
-/** Styles that show characters or elements in another order than the source has them. */
-const REORDERING =
-  /unicode-bidi\s*:[^;}]{0,40}override|(?:row|column|wrap)-reverse|(?<![-\w])order\s*:\s*-?\d|text-orientation\s*:/i
 const PALE = /^(?:white|#?f[0-9a-f]?f[0-9a-f]?f)/i
-const RUNS_ON = /display\s*:\s*inline|float\s*:|display\s*:\s*contents/i
+/** A piece of text that is a part of a number and nothing else, and how long it may be. */
+const LOOSE_DIGITS = /^[\p{Nd}\s\p{Pd}.]+$/u
+const LOOSE_LENGTH = 12
+/** Digits of a number. */
+const NUMBER_LENGTH = 10
+/** Types of scripts that are data (JSON-LD), not programs. */
+const DATA_SCRIPT = /^(?:application|text)\/(?:[a-z0-9.-]+\+)?json$/i
+/** Opened in a browser, it writes what stands nowhere in the source. */
+const SCRIPT = 'a script may write text'
 /** Attributes whose words are shown to somebody. */
 const SPOKEN = new Set(['title', 'alt', 'placeholder', 'value', 'content', 'summary', 'label', 'aria-label', 'srcdoc'])
 /** How often HTML inside HTML (conditional comments, srcdoc) is opened again. */
@@ -91,6 +84,10 @@ class Reader {
   #runsOn = false
   #styleSheetHides = false
   #preformatted = 0
+  #placed = false
+  /** Digits in pieces of their own, since the last cell began and the most in any. */
+  #loose = 0
+  #mostLoose = 0
 
   constructor(depth: number) {
     this.#depth = depth
@@ -99,9 +96,8 @@ class Reader {
   read(source: string): void {
     // a style sheet that hides something may hide anything that has a class or an id
     const sheets = styleSheets(source)
-    this.#styleSheetHides = HIDING_STYLE_SHEET.test(sheets)
-    this.#runsOn ||= RUNS_ON.test(sheets)
-    if (REORDERING.test(sheets)) this.#problems.add('the direction of the text is overridden')
+    this.#styleSheetHides = styleSheetHides(sheets)
+    this.#style(sheets)
     let at = 0
     while (at < source.length) {
       const open = source.indexOf('<', at)
@@ -113,6 +109,8 @@ class Reader {
   }
 
   result(): HtmlText {
+    if (this.#placed && this.#mostLoose >= NUMBER_LENGTH)
+      this.#problems.add('styles place digits where the source does not have them')
     return {
       all: this.#all.text(),
       visible: this.#visible.text(),
@@ -157,9 +155,10 @@ class Reader {
     const tag = readTag(source, open + (isEnd ? 2 : 1))
     this.#attributes(tag.attributes)
     const { name } = tag
-    const style = tag.attributes.find((attribute) => attribute.name === 'style')?.value ?? ''
-    this.#runsOn ||= RUNS_ON.test(style)
-    if (REORDERING.test(style)) this.#problems.add('the direction of the text is overridden')
+    const value = (wanted: string) => tag.attributes.find((attribute) => attribute.name === wanted)?.value ?? ''
+    const style = cssUnescaped(decodeEntities(value('style')))
+    this.#style(style)
+    if (name === 'script' && !isEnd && !DATA_SCRIPT.test(value('type').trim())) this.#problems.add(SCRIPT)
     this.#breaks(name, isEnd)
     if (name === 'pre') this.#preformatted = Math.max(0, this.#preformatted + (isEnd ? -1 : 1))
     this.#seen(name, isEnd, tag.attributes, style)
@@ -171,6 +170,14 @@ class Reader {
     return end
   }
 
+  /** What a style does to the order of the text, or writes itself. */
+  #style(style: string): void {
+    if (style === '') return
+    this.#runsOn ||= runsOn(style)
+    this.#placed ||= placesElements(style)
+    for (const problem of styleProblems(style)) this.#problems.add(problem)
+  }
+
   #breaks(name: string, isEnd: boolean): void {
     for (const flow of [this.#all, this.#visible]) {
       if (name === 'table') flow.table(isEnd)
@@ -178,6 +185,8 @@ class Reader {
       if (name === 'td' || name === 'th') flow.cell(isEnd)
       if (BLOCK.has(name)) flow.line()
     }
+    // numbers in the cells of a table are no parts of one
+    if (name === 'td' || name === 'th') this.#loose = 0
     if (name === 'bdo') this.#problems.add('the direction of the text is overridden')
   }
 
@@ -196,7 +205,7 @@ class Reader {
       this.#quoted = true
     const hides =
       UNSEEN.has(name) ||
-      HIDING.test(style) ||
+      styleHides(style) ||
       value('hidden') !== undefined ||
       value('aria-hidden') === 'true' ||
       (name === 'font' && PALE.test(value('color') ?? '')) ||
@@ -207,6 +216,8 @@ class Reader {
   #text(source: string): void {
     const text = decodeEntities(this.#preformatted > 0 ? source : source.replace(/[ \t\r\n\f]+/g, ' '))
     if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) this.#problems.add('the direction of the text is overridden')
+    if (text.length <= LOOSE_LENGTH && LOOSE_DIGITS.test(text)) this.#loose += text.match(/\p{Nd}/gu)?.length ?? 0
+    this.#mostLoose = Math.max(this.#mostLoose, this.#loose)
     this.#all.add(text)
     this.#joined.push(text)
     if (this.#unseen === null && !this.#quoted) this.#visible.add(text)
@@ -215,12 +226,8 @@ class Reader {
   #note(what: 'comment' | 'script' | 'style', text: string): void {
     if (text.trim() === '') return
     this.#hidden.push({ what, text: decodeEntities(text) })
-    // CSS escapes (CSS Syntax section 4.3.7)
     if (what === 'style' && text.includes('\\')) {
-      const plain = text.replace(/\\([0-9a-fA-F]{1,6})\s?/g, (_, hex: string) =>
-        safeCodePoint(Number.parseInt(hex, 16)),
-      )
-      this.#hidden.push({ what, text: plain })
+      this.#hidden.push({ what, text: cssUnescaped(text) })
     }
     if (what !== 'script' && text.includes('data:')) this.#urls(text)
     if (what === 'comment' && text.includes('<')) this.#inner(text, 'comment')
@@ -246,11 +253,12 @@ class Reader {
     for (const { name, value } of attributes) {
       if (value === '') continue
       const text = decodeEntities(value)
+      if (/^on[a-z]/.test(name) || /^\s*javascript\s*:/i.test(text)) this.#problems.add(SCRIPT)
       this.#urls(text)
       if (text.toLowerCase().startsWith('data:')) continue
       if (SPOKEN.has(name) || digitsIn(`${name}${text}`))
         this.#hidden.push({ what: 'attribute', text: `${name}=${text}` })
-      const unescaped = text.includes('%') ? percentDecoded(text) : text
+      const unescaped = percentDecoded(text)
       if (unescaped !== text) this.#hidden.push({ what: 'attribute', text: `${name}=${unescaped}` })
       if (name === 'srcdoc') this.#inner(text, 'attribute')
     }
@@ -268,31 +276,6 @@ class Reader {
   }
 }
 
-function styleSheets(source: string): string {
-  const sheets: string[] = []
-  const open = /<style/gi
-  for (let match = open.exec(source); match !== null; match = open.exec(source)) {
-    const close = /<\/style/gi
-    close.lastIndex = match.index
-    const end = close.exec(source)?.index ?? source.length
-    sheets.push(source.slice(match.index, end))
-    open.lastIndex = end
-  }
-  return sheets.join('\n')
-}
-
 function digitsIn(text: string): boolean {
   return /(?:\p{Nd}[^\p{Nd}]*){4}/u.test(text)
-}
-
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-  }
-}
-
-function safeCodePoint(code: number): string {
-  return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd'
 }

@@ -10,6 +10,7 @@ import type { Message, Part, ReadLimits, TextPiece, Uninspectable, UnopenedLeaf 
 import { cutMultipart, validBoundary } from './multipart'
 import { decodeWords } from './encoded-words'
 import { parseStructured, type StructuredValue } from './parameters'
+import { nameText, percentDecoded } from './percent'
 import { imageEndsClean, sniff } from './sniff'
 import { readTextLeaf, SMALL_IMAGE, unixLines, encodedBlock } from './text-leaf'
 import { decodeTransfer, transferEncoding } from './transfer'
@@ -140,7 +141,7 @@ function readBody(walk: Walk, body: Buffer, header: HeaderBlock, place: Place): 
   part.type = type.value
   part.parameters = type.parameters
   part.disposition = dispositionField.value === '' ? '' : disposition.value
-  if (name !== '') walk.texts.push({ where: part.where, role: 'name', text: name })
+  if (name !== '') walk.texts.push({ where: part.where, role: 'name', text: nameText(name) })
   const others = [...sideTexts(contentType.value, type), ...sideTexts(dispositionField.value, disposition)]
   if (others.length > 0) walk.texts.push({ where: `${part.where} > header`, role: 'header', text: others.join('\n') })
   if (!walk.budget.mimePart()) return unread(walk, part, 'there are too many parts')
@@ -309,7 +310,7 @@ function sideTexts(field: string, { parameters }: StructuredValue): string[] {
 function placeName(place: Place, type: string, name: string): string {
   const path = place.path === '' ? '1' : place.path
   // a name is somebody else's text: no control characters in what is logged, and not without end
-  const shown = name
+  const shown = percentDecoded(name)
     .replace(/\p{C}+/gu, ' ')
     .trim()
     .slice(0, 100)

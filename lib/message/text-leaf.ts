@@ -1,5 +1,5 @@
 /** A leaf that holds text, read completely. */
-import { decodeCharset } from './charset'
+import { decodeCharset, isAsciiSuperset } from './charset'
 import { readHtml, type HtmlText } from './html'
 import type { TextPiece } from './message'
 import { imageEndsClean, sniff } from './sniff'
@@ -11,6 +11,11 @@ export interface TextReading {
   /** Content ids that its HTML shows. */
   cids: readonly string[]
 }
+
+/** Characters that show others in another order (Unicode Bidirectional Algorithm, section 2). */
+export const OVERRIDES = /[\u202a-\u202e\u2066-\u2069]/
+/** Why a text with them is not read. */
+export const OVERRIDDEN = 'the direction of the text is overridden'
 
 /** Inline images up to this size are allowed: logos in signatures. */
 export const SMALL_IMAGE = 64 * 1024
@@ -35,12 +40,17 @@ export function readTextLeaf(
     texts.push(...htmlTexts(html, where))
     problems.push(...html.problems)
     if (!html.dataUrls.every(isSmallImage)) problems.push('data is embedded in a URL')
+    const own = parameters.has('charset') ? null : metaCharset(text)
+    if (own !== null) {
+      texts.push({ where, role: 'raw', text: unixLines(decodeCharset(bytes, own).text) })
+      problems.push('the HTML names a charset of its own, which not every program honours')
+    }
   }
   if (type !== 'text/html') {
     texts.push({ where, role: 'text', text })
     const unflowed = unflow(text, parameters)
     if (unflowed !== text) texts.push({ where, role: 'text', text: unflowed })
-    if (/[\u202a-\u202e\u2066-\u2069]/.test(text)) problems.push('the direction of the text is overridden')
+    if (OVERRIDES.test(text)) problems.push(OVERRIDDEN)
   }
   const block = encodedBlock(html === null ? text : html.all)
   if (block !== null) problems.push(block)
@@ -56,15 +66,21 @@ export function unixLines(text: string): string {
   return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
 }
 
+/** Armor (RFC 7468, RFC 9580) of what is not read; signatures and public keys are no content. */
+const ARMOR = /^-----BEGIN (?!PGP (?:MESSAGE|SIGNATURE|SIGNED MESSAGE|PUBLIC KEY BLOCK)-----)/m
+
 /** Forms in which other files hide in plain text. @returns why the text is not all there is, or null */
 export function encodedBlock(text: string): string | null {
   if (text.includes('begin') && /^begin(?:-base64)? [0-7]{3,4} \S/m.test(text))
     return 'a uuencoded file stands in the text'
   if (text.includes('=ybegin ') && /^=ybegin .*\bname=/m.test(text)) return 'a yEnc file stands in the text'
   if (text.includes('(This file must be converted with BinHex')) return 'a BinHex file stands in the text'
+  if (text.includes('-----BEGIN ') && ARMOR.test(text)) return 'an encoded block stands in the text'
   if (!hasLongRun(text)) return null
-  if (/(?:^[ >]{0,8}[A-Za-z0-9+/]{60,}={0,2}[ \t]{0,4}\n){3}/m.test(text)) return 'an encoded block stands in the text'
-  if (/^[A-Za-z0-9+/]{200,}={0,2}$/m.test(text)) return 'an encoded block stands in the text'
+  if (/(?:^[ >]{0,8}[A-Za-z0-9+/]{60,}={0,2}[ \t]{0,4}(?:\n|(?![^]))){2}/m.test(text))
+    return 'an encoded block stands in the text'
+  if (/(?:^|[\s"'>,(])[A-Za-z0-9+/]{200,}={0,2}(?:$|[\s"'<,)])/m.test(text))
+    return 'an encoded block stands in the text'
   return null
 }
 
@@ -102,9 +118,13 @@ function htmlTexts(html: HtmlText, where: string): TextPiece[] {
   return texts
 }
 
+/** Tags of HTML, and commands of text/enriched (RFC 1896) and text/richtext, which are read in the same way. */
+const LIKE_HTML =
+  /<(?:!doctype|html|head|body|table|div|span|p|br|b|i|font|bold|italic|underline|fixed|fontfamily|color|smaller|bigger|center|flushleft|flushright|flushboth|nofill|indent|indentright|excerpt|param|nl|lt)\b/i
+
 /** Mail programs that look at content instead of the type will decode references and leave out tags. */
 function looksLikeHtml(text: string): boolean {
-  return text.includes('<') && /<(?:!doctype|html|head|body|table|div|span|p|br|b|i|font)\b/i.test(text)
+  return text.includes('<') && LIKE_HTML.test(text)
 }
 
 /** Data inside a URL (RFC 2397): small images pass as inline ones do, everything else is something that was not read. */
@@ -115,6 +135,19 @@ function isSmallImage(url: string): boolean {
   const kind = sniff(bytes)
   const image = kind === 'png' || kind === 'jpeg' || kind === 'gif'
   return image && bytes.length <= SMALL_IMAGE && imageEndsClean(kind, bytes)
+}
+
+/**
+ * The charset that a page gives itself, as far as HTML lets it (section 13.2.3.2: within its first 1,024 bytes, and none
+ * of 16 bits).
+ *
+ * @returns null where digits are the same bytes in it
+ */
+function metaCharset(text: string): string | null {
+  const named = /<meta\b[^>]{0,200}\bcharset\s{0,9}=\s{0,9}["']?([-\w.:]{1,40})/i.exec(text.slice(0, 1024))?.[1]
+  return named === undefined || isAsciiSuperset(named) || /^(?:unicode$|utf-?16|utf-?32|ucs)/i.test(named)
+    ? null
+    : named
 }
 
 /** RFC 3676 section 4: a line that ends in a blank flows on in the next one. */

@@ -71,7 +71,7 @@ const ROWS: Row[] = [
     raw: mail({ Subject: '[unsecure] [public] Re: [sikker] x' }, TEXT),
     codes: ['secure-requested'],
   },
-  { name: 'a private key', raw: mail({}, '-----BEGIN PRIVATE KEY-----\nMIIB\n'), codes: ['sensitive'] },
+  { name: 'a private key', raw: mail({}, '-----BEGIN PRIVATE KEY-----\nMIIB\n'), codes: ['sensitive', 'uninspected'] },
   {
     name: 'envelope sender outside only',
     raw: mail({}, TEXT),

@@ -8,6 +8,7 @@ import type { Io } from '../../bin/io'
 import { run } from '../../bin/program'
 import { packageRoot } from '../../lib/package-root'
 import { msg } from '../corpus/formats/legacy'
+import { msgFile, type MapiContent } from '../corpus/formats/mapi-writer'
 import { xlsx } from '../corpus/formats/office'
 import { pdfFile } from '../corpus/formats/pdf'
 import { writeZip } from '../corpus/formats/zip-writer'
@@ -142,6 +143,44 @@ describe('secure-mail scan', function () {
       assert.equal(report.persons, 1, name)
       assert.match((await call([file(name)])).out, /070761-\*{4} high: attachment /)
     }
+  })
+
+  it('tells where in an Outlook message a number stands', async () => {
+    const rows = [
+      ['Navn', 'CPR'],
+      ['Ole', CPR],
+    ]
+    const content: MapiContent = {
+      subject: CPR,
+      text: `a\n\n${CPR}`,
+      html: `<p>x<p>${CPR}`,
+      recipients: ['bo@partner.example', CPR],
+      header: `X-Note: ${CPR}`,
+      named: { Note: CPR },
+      attachments: [
+        { name: 'liste.txt', bytes: Buffer.from(`x\n${CPR}`) },
+        { name: 'liste.xlsx', bytes: xlsx({ tables: [rows] }) },
+      ],
+      messages: [{ subject: 'Indre', text: CPR, recipients: [CPR] }],
+    }
+    writeFileSync(path.join(dir, 'x.msg'), msgFile(content))
+    const { out } = await call(['--json', file('x.msg')])
+    const places = (JSON.parse(out) as ScanReport).findings.map(({ where }) => where)
+    assert.deepEqual(
+      places.sort(),
+      [
+        'attachment 3 > recipient 1',
+        'attachment 3 > text line 1',
+        'attachment liste.txt line 2',
+        'attachment liste.xlsx > Ark1!B2',
+        'header',
+        'html',
+        'properties',
+        'recipient 2',
+        'subject',
+        'text line 3',
+      ].map((place) => `attachment x.msg > ${place}`),
+    )
   })
 
   it('shows how far it has come, where somebody watches and there are many files', async () => {

@@ -67,7 +67,9 @@ describe('encoded blocks in text', () => {
   const ROWS: [what: string, text: string, found: boolean][] = [
     ['three lines of 60', `${line(60)}\n${line(60)}\n${line(60)}\n`, true],
     ['three lines of 59', `${line(59)}\n${line(59)}\n${line(59)}\n`, false],
-    ['two lines of 76', `${line(76)}\n${line(76)}\n`, false],
+    ['two lines of 76', `${line(76)}\n${line(76)}\n`, true],
+    ['two lines of 76 at the end', `${line(76)}\n${line(76)}`, true],
+    ['one line of 76', `${line(76)}\n`, false],
     ['quoted lines', `> ${line(76)}\n> ${line(76)}\n> ${line(76)}\n`, true],
     ['one line of 200', `text\n${line(200)}\ntext`, true],
     ['one line of 199', `text\n${line(199)}\ntext`, false],

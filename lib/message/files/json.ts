@@ -1,4 +1,5 @@
 /** JSON (RFC 8259), one value or one a line: strings with their escapes decoded, and lists of objects as tables. */
+import { encodedBlock } from '../text-leaf'
 import type { FileReading, ReadBudget, TableCell } from './types'
 
 const UNESCAPED = /[^"\\]*/y
@@ -116,6 +117,8 @@ export function readJson(reading: FileReading, budget: ReadBudget, where: string
   if (cells.length + matrix.length >= MAX_CELLS) reading.uninspected.push({ where, reason: 'the table is too large' })
   const joined = lines.join('\n')
   if (joined !== '') reading.texts.push({ where, role: 'text', text: joined })
+  const block = encodedBlock(joined)
+  if (block !== null) reading.uninspected.push({ where, reason: block })
   addTable(reading, where, columns, cells)
   if (matrix.length > 0)
     reading.tables.push({ where, cellName: (row, column) => `list ${row} value ${column + 1}`, cells: matrix })

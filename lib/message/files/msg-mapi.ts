@@ -1,4 +1,5 @@
 /** Messages as MAPI properties (MS-OXPROPS), however they were stored: in a .msg file or in TNEF. */
+import { nameText } from '../percent'
 import { sniff } from '../sniff'
 import { readTextLeaf, unixLines } from '../text-leaf'
 import { decodeCodePage } from './ole-codepage'
@@ -6,6 +7,7 @@ import { addEmbedded, addProblem, addRaw, addText, attempt, type LegacyContext }
 import { addPicture } from './ole-pictures'
 import { readRtfText } from './rtf'
 import { decompressRtf } from './rtf-compressed'
+import { memberPlace } from './zip-places'
 
 /** One property with its value, decoded as far as its type says. */
 export interface MapiProperty {
@@ -80,7 +82,7 @@ export function readMapiMessage(
         for (const cid of readRtfText(context, `${where} > text`, decompressRtf(value.bytes))) cids.add(cid)
       })
     } else if (id === HTML && value.kind !== 'number') {
-      for (const cid of readHtmlBody(context, `${where} > text`, value, pages)) cids.add(cid)
+      for (const cid of readHtmlBody(context, `${where} > html`, value, pages)) cids.add(cid)
     } else if (id === SENSITIVITY && value.kind === 'number') {
       if (value.number !== 0) {
         const name = SENSITIVITIES[value.number] ?? 'unknown'
@@ -138,19 +140,21 @@ export interface MapiAttachment {
 /**
  * Read an attachment: its names, and its file unless that is an object of its own.
  *
+ * @param ordinal its place among the attachments, from 1; tells those without a name apart
  * @param cids content ids that the message shows
  * @returns its place, for what the caller opens itself
  */
 export function readMapiAttachment(
   context: LegacyContext,
   where: string,
+  ordinal: number,
   properties: readonly MapiProperty[],
   cids: ReadonlySet<string>,
 ): MapiAttachment {
   const names = ATTACH_NAMES.map((id) => textOf(properties, id)).filter((name) => name !== '')
   const name = [...new Set(names)].join(' ')
-  const place = `${where} > attachment${name === '' ? '' : ` ${name}`}`
-  addText(context, place, 'name', name)
+  const place = memberPlace(where, `attachment ${name === '' ? ordinal : name}`)
+  addText(context, place, 'name', nameText(name))
   const others: string[] = []
   for (const { id, name: own, value } of properties) {
     if (value.kind === 'text' && !ATTACH_NAMES.includes(id))

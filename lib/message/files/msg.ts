@@ -63,11 +63,16 @@ function readMessage(
       const texts = readProperties(context, where, entry, OTHER_HEADER, names).flatMap(({ value }) =>
         value.kind === 'text' ? [value.text] : [],
       )
-      addText(context, `${where} > recipient`, 'header', texts.join('\n'))
+      addText(context, `${where} > recipient ${ordinalOf(entry)}`, 'header', texts.join('\n'))
     } else if (ATTACHMENT.test(entry.name)) readAttachment(context, where, entry, names, cids, open)
     else if (entry.name.toLowerCase() !== NAMES)
       addProblem(context, where, `a storage of the message is not known (${printable(entry.name).slice(0, 40)})`)
   }
+}
+
+/** Place among its kind, from 1: the name of the storage ends in its number from 0 (section 2.2). */
+function ordinalOf(storage: CompoundStorage): number {
+  return Number.parseInt(storage.name.slice(-8), 16) + 1
 }
 
 function readAttachment(
@@ -79,7 +84,7 @@ function readAttachment(
   open: OpenStorage,
 ): void {
   const properties = readProperties(context, where, storage, OTHER_HEADER, names)
-  const { where: place, data } = readMapiAttachment(context, where, properties, cids)
+  const { where: place, data } = readMapiAttachment(context, where, ordinalOf(storage), properties, cids)
   const inner = storageNamed(storage, '__substg1.0_3701000D')
   if (inner !== undefined) {
     // a message inside, or an object of another program (section 2.2.2)

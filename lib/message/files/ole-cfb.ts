@@ -34,6 +34,8 @@ const HEADER_DIFAT = 109
 const ENTRY_SIZE = 128
 const MINI_SECTOR = 64
 const MINI_CUTOFF = 4096
+/** End record of a zip archive: archives are opened from their end, wherever that is. */
+const ARCHIVE_END = Buffer.from('504b0506', 'hex')
 /** Sector numbers from here on have meanings of their own (MS-CFB section 2.1). */
 const MAX_REGULAR = 0xfffffffa
 const DIFAT_SECTOR = 0xfffffffc
@@ -108,7 +110,12 @@ function readFile(bytes: Buffer, problems: Set<string>): { root: CompoundStorage
   }
   const leftovers: Buffer[] = []
   const root = readTree(entries, sectors, mini, leftovers, problems)
-  leftovers.push(...unused(sectors, problems), ...unused(mini, problems))
+  const free = [...unused(sectors, problems), ...unused(mini, problems)]
+  leftovers.push(...free)
+  if (free.some((one) => one.includes(ARCHIVE_END))) problems.add('an archive stands in free sectors')
+  // programs cut the file behind its last sector; an archive there would be opened by its end
+  const behind = sectors.used.lastIndexOf(1) + 1
+  if (!isEmpty(bytes.subarray(size + behind * size))) problems.add('bytes follow the compound file')
   return { root, leftovers }
 }
 

@@ -34,6 +34,7 @@ type Meaning =
   | 'choice'
   | 'fallback'
   | 'drawn-paragraph'
+  | 'override'
   | 'other'
 
 /** WordprocessingML (section 17). */
@@ -66,6 +67,7 @@ const WORD: Readonly<Record<string, Meaning>> = {
   rt: 'phonetic',
   style: 'style',
   rStyle: 'run-style',
+  bdo: 'override',
 }
 /** DrawingML (section 21.1.2). */
 const DRAWING: Readonly<Record<string, Meaning>> = {
@@ -217,6 +219,10 @@ export function createStory(
           return
         case 'symbol':
           flow.add(symbol(valueOf(given, 'char')), condition | runFlags)
+          return
+        case 'override':
+          // section 17.3.2.3: what the character does, as a character
+          flow.add('\u202e', condition | runFlags)
           return
         case 'deletion':
         case 'insertion':

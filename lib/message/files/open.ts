@@ -5,9 +5,10 @@
 import type { Clock } from '../../clock'
 import { decodeUnlabelled } from '../charset'
 import type { Message, Part, TextPiece, Uninspectable } from '../message'
+import { nameText } from '../percent'
 import { readMessage } from '../read'
 import { sniff, type BinaryKind } from '../sniff'
-import { unixLines } from '../text-leaf'
+import { OVERRIDDEN, OVERRIDES, unixLines } from '../text-leaf'
 import type { MessageBudget } from './budget'
 import { readCms } from './cms'
 import { readGzip } from './gzip'
@@ -15,6 +16,7 @@ import { judgePicture } from './images'
 import { looksLikeMessage } from './looks-like'
 import { readOle } from './ole'
 import { readFlatOdf } from './odf'
+import { readMbox } from './mbox'
 import { readPdf } from './pdf'
 import { readPgp } from './pgp'
 import { readRtf } from './rtf'
@@ -148,7 +150,7 @@ function readersFor(kind: BinaryKind | null): readonly FileReader[] {
     case 'rar':
       return [readSealedArchive]
     case null:
-      return [readPgp, readTar, readFlatOdf, readStructured]
+      return [readPgp, readTar, readMbox, readFlatOdf, readStructured]
     default:
       return []
   }
@@ -158,13 +160,16 @@ function readersFor(kind: BinaryKind | null): readonly FileReader[] {
 async function collect(opening: Opening, reading: FileReading, depth: Depth): Promise<boolean> {
   const { found } = opening
   addAll(found.texts, reading.texts)
+  const overridden = reading.texts.find(({ role, text }) => role !== 'raw' && OVERRIDES.test(text))
+  const unread = overridden === undefined ? [] : [{ where: overridden.where, reason: OVERRIDDEN }]
   addAll(found.tables, reading.tables)
   addAll(found.properties, reading.properties)
   addAll(found.protection, reading.protection)
   addAll(found.uninspected, reading.uninspected)
-  let complete = reading.protection.length === 0 && reading.uninspected.length === 0
+  if (!reading.uninspected.some(({ reason }) => reason === OVERRIDDEN)) addAll(found.uninspected, unread)
+  let complete = reading.protection.length + reading.uninspected.length + unread.length === 0
   for (const inner of reading.embedded) {
-    if (inner.name !== '') found.texts.push({ where: inner.where, role: 'name', text: inner.name })
+    if (inner.name !== '') found.texts.push({ where: inner.where, role: 'name', text: nameText(inner.name) })
     const below = { files: depth.files + 1, archives: depth.archives + (inner.archive ? 1 : 0) }
     complete = (await open(opening, inner, below, !inner.archive)) && complete
   }

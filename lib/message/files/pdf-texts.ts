@@ -89,6 +89,8 @@ function collectStrings(collection: Collection, start: PdfValue, where: string):
     if (isString(value)) {
       const text = shown(value)
       if (text !== '') add(text)
+    } else if (isName(value)) {
+      if (isNumberLong(value.name)) add(value.name)
     } else if (isArray(value)) {
       // [/Indexed base high <bytes>]: a table of colours
       const first = value[0]
@@ -99,14 +101,21 @@ function collectStrings(collection: Collection, start: PdfValue, where: string):
       const line: string[] = []
       for (const [key, one] of value) {
         if (MACHINE.has(key) || (signature && key === 'Contents')) continue
+        if (isNumberLong(key)) add(key)
         if (isString(one)) line.push(shown(one))
-        else if (isName(one) && key === 'V') line.push(one.name)
-        else open.push(one)
+        else if (isName(one)) {
+          if (key === 'V' || isNumberLong(one.name)) line.push(one.name)
+        } else open.push(one)
       }
       const text = line.filter((part) => part !== '').join(' | ')
       if (text !== '') add(text)
     }
   }
+}
+
+/** Names are for machines, but for keys of properties and values of buttons; those of fonts and pictures are short. */
+function isNumberLong(name: string): boolean {
+  return name.length >= 10 && (name.match(/\d/g)?.length ?? 0) >= 9
 }
 
 function shown(value: { string: string }): string {

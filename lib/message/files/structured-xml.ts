@@ -5,6 +5,11 @@ import { SMALL_IMAGE } from '../text-leaf'
 import type { FileReading, ReadBudget } from './types'
 
 const CHECK_EVERY = 4096
+/** Spreadsheets in one XML file (Excel 2003, Gnumeric): numbers in their cells may have lost a zero. */
+const OLD_SHEET = /urn:schemas-microsoft-com:office:spreadsheet|www\.gnumeric\.org\/v\d/
+const HEAD = 4096
+/** Elements of SVG that draw: a picture, which may show a text that nobody has read. */
+const DRAWS = /^(?:path|polygon|polyline|line|rect|circle|ellipse|glyph|use)$/
 
 /**
  * One pass; a construct without its end takes the rest of the text.
@@ -22,6 +27,8 @@ export function readMarkup(reading: FileReading, budget: ReadBudget, where: stri
   let at = 0
   let tags = 0
   let elements = 0
+  let isPicture = false
+  let draws = false
   while (at < text.length) {
     if (++tags % CHECK_EVERY === 0 && budget.timeUp()) return
     const open = text.indexOf('<', at)
@@ -51,8 +58,10 @@ export function readMarkup(reading: FileReading, budget: ReadBudget, where: stri
       const isEnd = text.charAt(open + 1) === '/'
       const tag = readTag(text, open + (isEnd ? 2 : 1))
       apart.push('\n')
-      if (tag.name === 'svg' && elements === 0 && text.length > SMALL_IMAGE)
+      if (elements === 0) isPicture = tag.name === 'svg'
+      if (isPicture && elements === 0 && text.length > SMALL_IMAGE)
         reading.uninspected.push({ where, reason: 'the image is larger than 64 KiB' })
+      draws ||= isPicture && DRAWS.test(tag.name)
       for (const { name, value } of tag.attributes) {
         if (value === '') continue
         aside.push(`${name}=${decodeEntities(value)}`)
@@ -63,6 +72,9 @@ export function readMarkup(reading: FileReading, budget: ReadBudget, where: stri
       at = Math.max(tag.end, open + 1)
     }
   }
+  if (draws) reading.uninspected.push({ where, reason: 'the image is attached' })
+  if (OLD_SHEET.test(text.slice(0, HEAD)))
+    reading.uninspected.push({ where, reason: 'tables of this format are not read' })
   reading.texts.push({ where, role: 'text', text: apart.join('') })
   reading.texts.push({ where, role: 'hidden', text: joined.join('') })
   if (aside.length > 0) reading.texts.push({ where, role: 'hidden', text: aside.join('\n') })

@@ -18,6 +18,9 @@ const MARKS: readonly (readonly [hex: string, charset: string])[] = [
   ['feff', 'utf-16'],
 ]
 
+/** Spreadsheets as text whose cells are typed: SYLK, and the Data Interchange Format. Programs open them by content. */
+const OLD_SHEET = /^(?:ID;[^\n]{0,200}\n(?:[A-Z]{1,3};|[BCEFNPW]\b)|TABLE\n0,1\n)/
+
 /** Reader of all texts; see {@link import('./types').FileReader}. Binary content is none of them. */
 export const readStructured: FileReader = (file: OpenFile, budget: ReadBudget): FileReading | null => {
   const { bytes, where } = file
@@ -42,6 +45,9 @@ export const readStructured: FileReader = (file: OpenFile, budget: ReadBudget): 
   const plain = readTextLeaf(bytes, 'text/plain', parameters, where)
   reading.texts.push(...plain.texts)
   for (const reason of plain.problems) problem(reason)
+  if (OLD_SHEET.test(text)) problem('tables of this format are not read')
+  // some programs look for it behind blanks, where its signature is none
+  if (/^\s*\{\\rt/.test(text)) problem('the RTF does not begin with its signature')
   const first = /\S/.exec(text)?.[0] ?? ''
   // pages are read as HTML already, with their own rules
   if (first === '<' && !/^\s*<(?:!doctype html|html)\b/i.test(text)) readMarkup(reading, budget, where, text)

@@ -251,10 +251,15 @@ function tell(mail: Winmail): void {
   const own = codePagesOf(mail.properties)
   const pages: CodePages = numberOf(mail.properties, 0x3ffd) === undefined ? { ...own, message: mail.page } : own
   const cids = readMapiMessage(context, where, mail.properties, pages)
-  for (const attachment of mail.attachments) tellAttachment(mail, attachment, cids)
+  for (const [n, attachment] of mail.attachments.entries()) tellAttachment(mail, n + 1, attachment, cids)
 }
 
-function tellAttachment(mail: Winmail, { title, data, properties }: Attachment, cids: ReadonlySet<string>): void {
+function tellAttachment(
+  mail: Winmail,
+  ordinal: number,
+  { title, data, properties }: Attachment,
+  cids: ReadonlySet<string>,
+): void {
   const { context, where } = mail
   const inner = properties.find(({ id, type }) => id === ATTACH_DATA && type === PTYP_OBJECT)?.value
   const rest = properties.filter(({ value }) => value !== inner)
@@ -263,7 +268,7 @@ function tellAttachment(mail: Winmail, { title, data, properties }: Attachment, 
     rest.push({ id: ATTACH_DATA, type: PTYP_BINARY, name: '', value: { kind: 'bytes', bytes: data } })
   if (title !== '' && !rest.some(({ id }) => ATTACH_NAMES.includes(id)))
     rest.push({ id: ATTACH_DISPLAY_NAME, type: PTYP_STRING, name: '', value: { kind: 'text', text: title } })
-  const { name, where: place, data: opened } = readMapiAttachment(context, where, rest, cids)
+  const { name, where: place, data: opened } = readMapiAttachment(context, where, ordinal, rest, cids)
   if (name !== title) addText(context, place, 'name', title)
   // two contents for one attachment: either may be the one that is shown
   if (data !== null && opened !== null && !data.equals(opened))

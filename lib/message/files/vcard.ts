@@ -1,6 +1,6 @@
 /** Cards and calendars (RFC 6350, vCard 2.1 and 3.0, RFC 5545): lines unfolded, values decoded, files in them opened. */
 import { decodeCharset } from '../charset'
-import { encodedBlock } from '../text-leaf'
+import { encodedBlock, readTextLeaf } from '../text-leaf'
 import { decodeTransfer } from '../transfer'
 import type { FileReading, ReadBudget } from './types'
 
@@ -61,13 +61,21 @@ export function readCards(reading: FileReading, budget: ReadBudget, where: strin
       if (result.problem !== undefined) problem(result.problem)
       decoded = result.text
     } else if (encoding !== '' && encoding !== '8bit' && encoding !== '7bit') problem('an encoding is not known')
-    shown.push(`${head}:${unescape(decoded)}`)
+    const plain = unescape(decoded)
+    shown.push(`${head}:${plain}`)
+    // Outlook shows X-ALT-DESC;FMTTYPE=text/html in the place of the description
+    if (plain.includes('<')) readHtmlValue(reading, `${where} > ${head.split(/[;:]/, 1)[0] ?? ''}`, plain)
   }
   const all = shown.join('\n')
   reading.texts.push({ where, role: 'text', text: all })
-  if (/[\u202a-\u202e\u2066-\u2069]/.test(all)) problem('the direction of the text is overridden')
   const block = encodedBlock(all)
   if (block !== null) problem(block)
+}
+
+function readHtmlValue(reading: FileReading, where: string, value: string): void {
+  const { texts, problems } = readTextLeaf(Buffer.from(value), 'text/html', new Map([['charset', 'utf-8']]), where)
+  for (const one of texts) reading.texts.push(one)
+  for (const reason of problems) reading.uninspected.push({ where, reason })
 }
 
 /**
