@@ -21,9 +21,6 @@ export const CLASS = {
 /** Class of every code unit. */
 export const CLASSES = classes()
 
-/** Anything but ASCII digits that a digit view has to change. Matches code units, so that it is fast on any text. */
-export const EXOTIC = new RegExp(`[${rangesOf(CLASS.exotic)}]`)
-
 function classes(): Uint8Array {
   const table = new Uint8Array(0x10000)
   const all = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('')
@@ -39,16 +36,4 @@ function classes(): Uint8Array {
   // U+1F400 to U+1FBFF (high half D83D, D83E) holds pictures and, at its very end, digits: their low half tells
   for (let unit = 0xd800; unit <= 0xdfff; unit++) if (unit !== 0xd83d) table[unit] = CLASS.exotic
   return table
-}
-
-function rangesOf(wanted: number): string {
-  const ranges: string[] = []
-  const escape = (code: number) => `\\u${code.toString(16).padStart(4, '0')}`
-  for (let code = 0; code < 0x10000; code++) {
-    if (CLASSES[code] !== wanted) continue
-    const first = code
-    while (code + 1 < 0x10000 && CLASSES[code + 1] === wanted) code++
-    ranges.push(`${escape(first)}-${escape(code)}`)
-  }
-  return ranges.join('')
 }

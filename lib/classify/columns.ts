@@ -1,4 +1,5 @@
 /** Tables in plain text (CSV, TSV, pipes, and HTML tables after reading): which cell is this, and what heads its column? */
+import { freeStretches } from './free-stretch'
 
 export interface Columns {
   /** Is this stretch the whole of a table's cell, but for blanks and quotes? */
@@ -46,6 +47,12 @@ const LINE_REACH = 20_000
 export function columnsOf(text: string): Columns {
   let table: TextTable | null = null
   let line: Line = { start: 0, end: -1, delimiters: [] }
+  const unbound = freeStretches(text, isBound)
+
+  // does something end a cell on both sides, not far away? A number in a long stretch is in running text
+  const isBounded = (at: number): boolean =>
+    (at <= BOUND_REACH || !unbound(at - BOUND_REACH - 1, at)) &&
+    (at + BOUND_REACH >= text.length || !unbound(at, at + BOUND_REACH + 1))
 
   const lineAt = (at: number): Line => {
     if (at < line.start || at > line.end) {
@@ -59,7 +66,7 @@ export function columnsOf(text: string): Columns {
   }
 
   const tableAt = (at: number): TextTable | null => {
-    if (!isBounded(text, at)) return null
+    if (!isBounded(at)) return null
     const { start, delimiters } = lineAt(at)
     if (delimiters.length === 0) return null
     if (table !== null && delimiters.includes(table.delimiter) && reaches(text, table, start)) return table
@@ -111,15 +118,6 @@ export function columnsOf(text: string): Columns {
       return known === null ? null : `${known.start}/${columnAt(known, at)}`
     },
   }
-}
-
-/** Does something end a cell on both sides, not far away? A number in a long stretch is in running text. */
-function isBounded(text: string, at: number): boolean {
-  let from = at
-  while (from > 0 && !isBound(text.charCodeAt(from - 1))) if (--from < at - BOUND_REACH) return false
-  let to = at
-  while (to < text.length && !isBound(text.charCodeAt(to))) if (++to > at + BOUND_REACH) return false
-  return true
 }
 
 function isBound(code: number): boolean {

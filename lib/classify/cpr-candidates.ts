@@ -1,7 +1,7 @@
 /** Where in a text something has the shape of a CPR number. */
 import { DASH, GAP, SPACE } from './char-classes'
 import { cprFacts, type CprFacts } from './cpr-number'
-import type { Spot, Token } from './cpr-spots'
+import { beginsWithDate, isDigit, tokenOf, type Spot, type Token } from './cpr-spots'
 import type { DigitView } from './digit-view'
 
 export type Separator =
@@ -21,7 +21,7 @@ export interface Candidate {
 
 export interface Candidates {
   found: Candidate[]
-  /** Tokens of ten digits, whatever they are, with their place in the source. */
+  /** Tokens of ten digits, whatever they are; their places are those of the source. */
   tokens: Token[]
 }
 
@@ -33,7 +33,10 @@ const SERIAL = String.raw`[0-9]{4}(?![0-9])|[0-9][A-ZÆØÅ]{2}[0-9](?![0-9A-Za-
 
 /** The end of one cell and the beginning of the next, with their quotes. */
 const CELLS = String.raw`["'][${SPACE}]?[,${CELL}\t][${SPACE}]?["']`
-const PLAIN = new RegExp(`(?<![0-9])([0-9]{6})(${CELLS}|${UNIT}{0,4})(${SERIAL})`, 'g')
+/** Where a group of six digits or more begins. */
+const GROUP = /(?<![0-9])[0-9]{6}/g
+/** Asked where a group of six or seven digits begins; ten in a row need no pattern. */
+const PLAIN = new RegExp(`([0-9]{6})(${CELLS}|${UNIT}{0,4})(${SERIAL})`, 'y')
 /** Date with a four-digit year, then a dash: `21.10.1962-5629`. */
 const LONG_YEAR = new RegExp(
   `(?<![0-9])([0-3][0-9])([./-]?)([01][0-9])\\2(?:1[89]|20)([0-9]{2})([${SPACE}]?[${DASH}][${SPACE}]?)([0-9]{4})(?![0-9])`,
@@ -72,21 +75,21 @@ export function findCandidates(view: DigitView, spots: readonly Spot[], now: num
     const facts = cprFacts(date, serial, now)
     if (facts !== null) found.push({ start, end, date, serial, separator, facts })
   }
-  PLAIN.lastIndex = from
-  for (let match = PLAIN.exec(text); match !== null; match = PLAIN.exec(text)) {
-    const [whole, date = '', between = '', serial = ''] = match
-    const start = match.index
-    // the next one may begin with the digits that followed this one's first half
-    PLAIN.lastIndex = start + 6
-    if (!inSpot(start)) continue
-    tokens.push({ start: view.at(start), contiguous: between === '' })
+  eachPlain(text, from, (start, match) => {
+    if (!inSpot(start)) return
+    const between = match?.[2] ?? ''
+    tokens.push(tokenOf(view.at(start), between === ''))
+    if (!beginsWithDate(text, start)) return
+    const serial = match?.[3] ?? text.slice(start + 6, start + 10)
     const letters = /\D/.test(serial)
-    if (letters && (between.length > 3 || isGlued(text, start))) continue
+    if (letters && (between.length > 3 || isGlued(text, start))) return
     // the separator is judged as it was written, with what has no width
     const half = view.at(start + 5) + 1
     const written = view.source.slice(half, Math.max(half, view.at(start + 6 + between.length)))
-    add(start, start + whole.length, date, letters ? serial.toUpperCase() : serial, separatorOf(written, between))
-  }
+    const end = start + 6 + between.length + serial.length
+    const date = text.slice(start, start + 6)
+    add(start, end, date, letters ? serial.toUpperCase() : serial, separatorOf(written, between))
+  })
   if (spots.every(({ plain }) => plain)) return { found, tokens }
   each(LONG_YEAR, text, from, ([whole, day = '', , month = '', year = '', , serial = ''], at) => {
     if (inSpot(at)) add(at, at + whole.length, day + month + year, serial, 'weak')
@@ -104,6 +107,27 @@ export function findCandidates(view: DigitView, spots: readonly Spot[], now: num
   })
   found.sort((a, b) => a.start - b.start)
   return { found, tokens }
+}
+
+/**
+ * Six digits and the rest of a number, wherever a group of digits begins.
+ *
+ * @param take told the place, and the match of `PLAIN`; null = ten digits in a row
+ */
+function eachPlain(text: string, from: number, take: (start: number, match: RegExpExecArray | null) => void): void {
+  GROUP.lastIndex = from
+  while (GROUP.test(text)) {
+    const end = GROUP.lastIndex
+    const start = end - 6
+    let more = 0
+    while (more < 5 && isDigit(text.charCodeAt(end + more))) more++
+    if (more === 4) take(start, null)
+    else if (more <= 1) {
+      PLAIN.lastIndex = start
+      const match = PLAIN.exec(text)
+      if (match !== null) take(start, match)
+    }
+  }
 }
 
 function each(pattern: RegExp, text: string, from: number, take: (match: RegExpExecArray, at: number) => void): void {

@@ -1,6 +1,7 @@
 /** What stands around a candidate and speaks for or against it. */
 import type { Candidate } from './cpr-candidates'
 import { digitView } from './digit-view'
+import { freeStretches } from './free-stretch'
 import * as lists from './words/cpr'
 import { alternatives, wordFinder, wordPattern, type Word } from './words/matcher'
 
@@ -83,16 +84,25 @@ export function contextOf(
 }
 
 /**
- * A word for the number within the furthest distance that counts.
+ * A search for a word for the number within the furthest distance that counts, asked with the places of numbers.
  *
  * @param text as it is, not a view
- * @param start of the number
- * @param end of the number
  */
-export function farKeyword(text: string, start: number, end: number): Word | null {
-  const before = digitView(text.slice(Math.max(0, start - FAR - ROOM), start)).text.slice(-FAR)
-  const after = digitView(text.slice(end, end + FAR + ROOM)).text.slice(0, FAR)
-  return strongIn(before).strong.at(-1) ?? strongIn(after).strong[0] ?? null
+export function farKeywords(text: string): (start: number, end: number) => Word | null {
+  // all words begin with a letter of ASCII, and a text of nothing but numbers has none
+  const wordless = freeStretches(text, isAsciiLetter)
+  return (start, end) => {
+    const from = Math.max(0, start - FAR - ROOM)
+    const to = Math.min(text.length, end + FAR + ROOM)
+    if (wordless(from, start) && wordless(end, to)) return null
+    const before = digitView(text.slice(from, start)).text.slice(-FAR)
+    const after = digitView(text.slice(end, to)).text.slice(0, FAR)
+    return strongIn(before).strong.at(-1) ?? strongIn(after).strong[0] ?? null
+  }
+}
+
+function isAsciiLetter(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)
 }
 
 function shown(word: string): string {
@@ -165,13 +175,16 @@ function adjacentDigits(text: string, { start, end }: Candidate): boolean {
 /** How far the word around a candidate is looked at, to each side. */
 const TOKEN_REACH = 120
 const TOKEN_ENDS = /[\s<>"'()[\]{},;|]/
+const ENDS_TOKEN = Uint8Array.from({ length: 0x10000 }, (_, code) =>
+  TOKEN_ENDS.test(String.fromCharCode(code)) ? 1 : 0,
+)
 
 /** Inside an address, a path, an identifier or a long hexadecimal word. */
 function isEmbedded(text: string, { start, end }: Candidate): boolean {
   let from = start
-  while (from > 0 && start - from < TOKEN_REACH && !TOKEN_ENDS.test(text.charAt(from - 1))) from--
+  while (from > 0 && start - from < TOKEN_REACH && ENDS_TOKEN[text.charCodeAt(from - 1)] === 0) from--
   let to = end
-  while (to < text.length && to - end < TOKEN_REACH && !TOKEN_ENDS.test(text.charAt(to))) to++
+  while (to < text.length && to - end < TOKEN_REACH && ENDS_TOKEN[text.charCodeAt(to)] === 0) to++
   if (from === start && to === end) return false
   const left = text.slice(from, start)
   const right = text.slice(end, to)

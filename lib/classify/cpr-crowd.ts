@@ -1,7 +1,7 @@
 /** What the numbers of a text or of a column say about each other. */
 import type { Columns } from './columns'
 import type { Region } from './cpr-regions'
-import type { Token } from './cpr-spots'
+import { isContiguous, placeOf, type Token } from './cpr-spots'
 
 export interface Crowd {
   /** Several distinct numbers fulfil modulus 11, and most of all tokens do: by chance that is 1 in 11 for each. */
@@ -82,8 +82,8 @@ function groupsByColumn(
   for (const { start, view, candidates } of regions) {
     for (const candidate of candidates) addValid(groupAt(start + view.at(candidate.start)), candidate)
   }
-  for (const { start, tokens } of regions) for (const token of tokens) addToken(groupAt(start + token.start), token)
-  for (const token of others) addToken(groupAt(token.start), token)
+  for (const { start, tokens } of regions) for (const token of tokens) addToken(groupAt(start + placeOf(token)), token)
+  for (const token of others) addToken(groupAt(placeOf(token)), token)
   return groups
 }
 
@@ -97,10 +97,10 @@ function addValid(group: Group | null, { facts, date, serial }: Region['candidat
   group.validTokens++
 }
 
-function addToken(group: Group | null, { contiguous }: Token): void {
+function addToken(group: Group | null, token: Token): void {
   if (group === null) return
   group.tokens++
-  if (contiguous) group.contiguous++
+  if (isContiguous(token)) group.contiguous++
 }
 
 function judged({ valid, validTokens, tokens, contiguous }: Group): Crowd {

@@ -4,6 +4,7 @@
  * they are grouped or hidden, hold six in a row or have no more than one character between any two.
  */
 import { CLASS, CLASSES } from './char-classes'
+import { RUN, RUN_KINDS, RUN_STEPS } from './digit-runs'
 
 /** A run of digits, of gaps between digits, and of what cannot be seen. */
 export interface Spot {
@@ -13,11 +14,23 @@ export interface Spot {
   plain: boolean
 }
 
-/** Six digits and four, whatever they are. */
-export interface Token {
-  start: number
-  /** Written without anything between. */
-  contiguous: boolean
+/**
+ * Six digits and four, whatever they are: the place, doubled, and one more when nothing stands between. One number,
+ * because a text may have nothing else.
+ */
+export type Token = number
+
+/** @param contiguous is it written without anything between? */
+export function tokenOf(start: number, contiguous: boolean): Token {
+  return 2 * start + (contiguous ? 1 : 0)
+}
+
+export function placeOf(token: Token): number {
+  return Math.floor(token / 2)
+}
+
+export function isContiguous(token: Token): boolean {
+  return token % 2 === 1
 }
 
 export interface Spots {
@@ -62,44 +75,36 @@ function nextUnit(from: number, length: number): number {
   return at
 }
 
-/** More than four digits make. */
-const NEVER = 10_000
-
 /**
  * A first look at a run, within the chunk: most are dates, amounts and telephone numbers.
  *
  * @returns its end, or -1 when it needs a second look: it may be a spot, or goes beyond the chunk
  */
 function endOfHarmless(chunk: Uint8Array | Uint16Array, at: number, length: number): number {
-  let n = at
-  while (n > 0 && CLASSES[chunk[n - 1] as number] !== CLASS.other) n--
-  if (n === 0) return -1
-  let digits = 0
-  let group = 0
-  let date = 0
-  let dated = 0
-  for (; n < length; n++) {
-    const code = chunk[n] as number
-    const kind = CLASSES[code]
-    if (kind === CLASS.digit) {
-      group++
-      if (dated < 4 && date < NEVER) {
-        date = date * 10 + code - 48
-        dated++
-      }
-      continue
-    }
-    if (kind === CLASS.exotic || group === 6 || group === 9 || group === 10) return -1
-    // seven digits and letters, and the decimals of an exponent
-    if ((group === 4 || group === 5 || group === 7 || group === 8) && isLetter(code)) return -1
-    if (group > 10) date = NEVER
-    else digits += group
-    if (kind === CLASS.other) break
-    group = 0
+  let start = at
+  while (start > 0 && CLASSES[chunk[start - 1] as number] !== CLASS.other) start--
+  if (start === 0) return -1
+  let state: number = RUN.begin
+  for (let n = start; n < length; n++) {
+    state = RUN_STEPS[state + (RUN_KINDS[chunk[n] as number] as number)] as number
+    if (state > RUN.second) continue
+    if (state === RUN.harmless) return n
+    // as many digits as a number has, in groups: a telephone number with its country, mostly
+    return state === RUN.ten && !isDated(chunk, start, n) ? n : -1
   }
-  if (n === length || digits > 10 || (digits === 10 && date >= NEVER)) return -1
-  // as many as a number has, in groups: a telephone number with its country, mostly
-  return digits === 10 && isDayAndMonth(Math.floor(date / 100), date % 100) ? -1 : n
+  return -1
+}
+
+/** Are the first four digits a day and a month? */
+function isDated(chunk: Uint8Array | Uint16Array, start: number, end: number): boolean {
+  let date = 0
+  for (let n = start, seen = 0; seen < 4 && n < end; n++) {
+    const code = chunk[n] as number
+    if (!isDigit(code)) continue
+    date = date * 10 + code - 48
+    seen++
+  }
+  return isDayAndMonth(Math.floor(date / 100), date % 100)
 }
 
 /** V8 keeps text of Latin-1 in bytes, and knows without looking that nothing else is in it. */
@@ -225,11 +230,16 @@ function isDayAndMonth(day: number, month: number): boolean {
   return month >= 1 && month <= 12 && ((day >= 1 && day <= 31) || (day >= 61 && day <= 91))
 }
 
-/** A day and a month that exist, also with 60 added; the token is counted when they do not. */
-function dated(text: string, start: number, contiguous: boolean, found: Spots): boolean {
+/** Do the digits from here on begin with a day and a month that exist, also with 60 added to the day? */
+export function beginsWithDate(text: string, start: number): boolean {
   const two = (at: number) => (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48
-  if (isDayAndMonth(two(start), two(start + 2))) return true
-  found.others.push({ start, contiguous })
+  return isDayAndMonth(two(start), two(start + 2))
+}
+
+/** A token is counted when it has no date. */
+function dated(text: string, start: number, contiguous: boolean, found: Spots): boolean {
+  if (beginsWithDate(text, start)) return true
+  found.others.push(tokenOf(start, contiguous))
   return false
 }
 
@@ -255,7 +265,8 @@ function isWordInside(text: string, start: number, end: number): boolean {
   return beside(text.charCodeAt(start - 1)) || isLetter(text.charCodeAt(end))
 }
 
-function isDigit(code: number): boolean {
+/** @param code of a code unit; NaN, behind the end, is none */
+export function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39
 }
 

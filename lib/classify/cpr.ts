@@ -6,7 +6,7 @@ import { hash, randomBytes } from 'node:crypto'
 import type { Confidence } from '../config/settings'
 import { columnsOf, type Columns } from './columns'
 import type { Candidate, Separator } from './cpr-candidates'
-import { contextOf, farKeyword, isCprHeading, wordsOf, type Evidence } from './cpr-context'
+import { contextOf, farKeywords, isCprHeading, wordsOf, type Evidence } from './cpr-context'
 import { crowdOf, type Crowd, type Group } from './cpr-crowd'
 import { regionsOf, type Region } from './cpr-regions'
 import { findSpots, isNarrow } from './cpr-spots'
@@ -106,6 +106,7 @@ function judgeRegions(
   isTimeUp: () => boolean,
 ): CprHit[] {
   const isHeaded = headedColumns(columns)
+  const farKeyword = farKeywords(text)
   const hits: CprHit[] = []
   for (const region of regions) {
     if (isTimeUp()) break
@@ -116,11 +117,11 @@ function judgeRegions(
       const headed = isHeaded(at)
       if (candidate.separator === 'bare' && !candidate.facts.mod11 && !headed) continue
       const judged = (far: Word | null) =>
-        judge(region, candidate, contextOf(region.view.text, candidate, words, headed, far), crowd(at), headed, now)
+        judge(candidate, contextOf(region.view.text, candidate, words, headed, far), crowd(at), headed, now)
       const near = judged(null)
-      const far = mayGainByFar(near) ? farKeyword(text, at, region.start + region.view.at(candidate.end)) : null
-      const { hit } = far === null ? near : judged(far)
-      if (hit !== null) found.push(hit)
+      const far = mayGainByFar(near) ? farKeyword(at, region.start + region.view.at(candidate.end)) : null
+      const verdict = far === null ? near : judged(far)
+      if (verdict.kept) found.push(hitOf(region, candidate, verdict))
     }
     for (const hit of withoutOverlaps(found)) hits.push(hit)
   }
@@ -180,39 +181,34 @@ export function maskCpr(text: string, now = Date.now()): string {
 
 /** What was found of one candidate. */
 interface Judgement {
-  /** null = it is no number. */
-  hit: CprHit | null
+  /** Is it a number at LOW or above? */
+  kept: boolean
+  score: number
   /** All that speaks for it, and its own digits. */
   most: number
   evidence: readonly Evidence[]
+  counts: boolean
 }
 
 /** A word further away is one point: is it worth looking for? */
-function mayGainByFar({ hit, most, evidence }: Judgement): boolean {
+function mayGainByFar({ kept, score, most, evidence }: Judgement): boolean {
   if (evidence.some(({ name }) => isNaming(name))) return false
   if (evidence.some(({ name }) => name === 'year' || name === 'sparse' || name === 'replacement')) return true
-  return hit === null ? most === -1 : levelOf(hit.score) !== levelOf(hit.score + 1)
+  return kept ? levelOf(score) !== levelOf(score + 1) : most === -1
 }
 
 function levelOf(score: number): Confidence {
   return score >= 6 ? 'high' : score >= 3 ? 'medium' : 'low'
 }
 
-function judge(
-  region: Region,
-  candidate: Candidate,
-  around: Evidence[],
-  crowd: Crowd,
-  headed: boolean,
-  now: number,
-): Judgement {
+function judge(candidate: Candidate, around: Evidence[], crowd: Crowd, headed: boolean, now: number): Judgement {
   const { facts } = candidate
   const own = ownEvidence(candidate, now)
   if (crowd.cluster) around.push({ name: 'cluster', points: CLUSTER_POINTS })
   const named = around.some(({ name }) => isNaming(name))
   // ten digits that begin with 61 to 91 are a replacement number only where something says so (ISBNs begin with 87)
   if (facts.replacement && !facts.letters && candidate.separator === 'contiguous' && !named && !crowd.cluster) {
-    return { hit: null, most: -1, evidence: own }
+    return { kept: false, score: -1, most: -1, evidence: own, counts: false }
   }
   // a serial of 1900 to 2099 behind a blank is a year, but not among numbers
   if (crowd.cluster) around = around.filter(({ name }) => name !== 'year')
@@ -224,19 +220,22 @@ function judge(
   const without = sum([...own, ...around.filter(({ points }) => points > 0)])
   // the floor: the surroundings never drop a candidate, and modulus 11 is too rare by chance (1 in 353) to be ignored
   const kept = score >= 0 || without >= 0 || (facts.mod11 && !embedded)
-  if (!kept) return { hit: null, most: without, evidence: all }
   const confidence = levelOf(score)
-  const hit: CprHit = {
-    start: region.start + region.view.at(candidate.start),
-    end: region.start + region.view.at(candidate.end - 1) + 1,
-    confidence,
+  const counts = confidence === 'high' || (confidence === 'medium' && (crowd.cluster || headed))
+  return { kept, score, most: without, evidence: all, counts }
+}
+
+function hitOf({ start, view }: Region, candidate: Candidate, { score, evidence, counts }: Judgement): CprHit {
+  return {
+    start: start + view.at(candidate.start),
+    end: start + view.at(candidate.end - 1) + 1,
+    confidence: levelOf(score),
     score,
     masked: `${candidate.date}-****`,
-    evidence: all.map(({ name }) => name),
+    evidence: evidence.map(({ name }) => name),
     digest: hash('sha256', PROCESS_KEY + candidate.date + candidate.serial, 'base64url'),
-    counts: confidence === 'high' || (confidence === 'medium' && (crowd.cluster || headed)),
+    counts,
   }
-  return { hit, most: without, evidence: all }
 }
 
 /** Words that go with persons (`keyword:person`) do not name the number. */

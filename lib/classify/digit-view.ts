@@ -1,5 +1,5 @@
 /** Text as a number hunter sees it: every decimal digit of Unicode is 0-9, and what has no width is gone. */
-import { EXOTIC, INVISIBLE } from './char-classes'
+import { CLASS, CLASSES, INVISIBLE } from './char-classes'
 
 export interface DigitView {
   /** Digits replaced, invisible characters left out. */
@@ -13,7 +13,7 @@ const UNSEEN = new RegExp(INVISIBLE, 'u')
 
 /** @param source any text */
 export function digitView(source: string): DigitView {
-  if (!EXOTIC.test(source)) return { text: source, source, at: (index) => index }
+  if (!isExotic(source)) return { text: source, source, at: (index) => index }
   const pieces: string[] = []
   const places: number[] = []
   let at = 0
@@ -26,6 +26,12 @@ export function digitView(source: string): DigitView {
     at += character.length
   }
   return { text: pieces.join(''), source, at: (index) => places[index] ?? source.length }
+}
+
+/** Is anything in it that the view has to change? A table is asked, because a pattern of so many ranges is slow. */
+function isExotic(source: string): boolean {
+  for (let at = 0; at < source.length; at++) if (CLASSES[source.charCodeAt(at)] === CLASS.exotic) return true
+  return false
 }
 
 let zeros: ReadonlyMap<number, number> | null = null
