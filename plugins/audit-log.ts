@@ -65,6 +65,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
       await file.tellDurably(event)
       options.onEvent(event)
     },
+    written: () => file.written(),
     close: () => file.close(),
   }
   let closed = false

@@ -175,6 +175,8 @@ async function oneLife(
     }
     forgetMessage(item)
     try {
+      // the mail is the proof of what it did until the log is
+      await runtime.audit.written()
       after = await conclude(haraka, item, after)
     } catch (error) {
       runtime.reportError('requeue', error)

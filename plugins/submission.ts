@@ -48,7 +48,9 @@ function answer(
   connection.store_queue_result(code, text)
   if (rejection !== undefined) {
     connection.lognotice(`secure-mail: queue_outbound answered ${rejection.reply}: ${text}`)
-    reject(connection, rejection.reply, text, rejection.disconnect)
+    onceWritten(runtime, connection, report, () => {
+      reject(connection, rejection.reply, text, rejection.disconnect)
+    })
     return
   }
   const decision = decisionOn(transaction)
@@ -58,8 +60,11 @@ function answer(
     return
   }
   if (code === CODE.ok) {
-    if (decision.reportedInstead) haraka.plugins.run_hooks('queue_ok', connection, text)
-    else {
+    if (decision.reportedInstead) {
+      onceWritten(runtime, connection, report, () => {
+        haraka.plugins.run_hooks('queue_ok', connection, text)
+      })
+    } else {
       report(
         'queue_outbound',
         new Error('another plugin says that it queued the mail itself; that would bypass TLS, so it is answered 451'),
@@ -73,7 +78,9 @@ function answer(
       if (queued === CODE.ok) {
         tellAccepted(runtime, transaction, connection)
         void advise(runtime, transaction, decision)
-        haraka.plugins.run_hooks('queue_ok', connection, connection.queue_msg(queued, reply))
+        onceWritten(runtime, connection, report, () => {
+          haraka.plugins.run_hooks('queue_ok', connection, connection.queue_msg(queued, reply))
+        })
         return
       }
       report('queue', reply)
@@ -94,6 +101,31 @@ function answer(
       if (connection.transaction === transaction) putOff(connection, QUEUE_TROUBLE)
     },
   )
+}
+
+/**
+ * Answer once what was told about the mail is written, so that no client knows more than the log; unless the client has
+ * gone meanwhile, and its transaction with it.
+ */
+function onceWritten(
+  runtime: Runtime | null,
+  connection: Connection,
+  report: (what: string, error: unknown) => void,
+  respond: () => void,
+): void {
+  if (runtime === null) {
+    respond()
+    return
+  }
+  const { transaction } = connection
+  runtime.audit
+    .written()
+    .then(() => {
+      if (connection.transaction === transaction) respond()
+    })
+    .catch((error: unknown) => {
+      report('queue_outbound', error)
+    })
 }
 
 /**

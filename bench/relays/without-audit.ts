@@ -8,6 +8,7 @@ import type { Audit } from '../../lib/audit/types'
 const nothing: Audit = {
   tell: () => undefined,
   tellDurably: () => Promise.resolve(),
+  written: () => Promise.resolve(),
   close: () => Promise.resolve(),
 }
 

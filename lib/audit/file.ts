@@ -1,4 +1,7 @@
-/** One audit file: lines appended whole or not at all, numbered and chained without a break across restarts. */
+/**
+ * One audit file: lines written whole or not at all, as many at a time as wait, numbered and chained without a break across
+ * restarts.
+ */
 import fs from 'node:fs'
 import path from 'node:path'
 import { lastLineHash, lineHash, NEWLINE } from './chain'
@@ -6,20 +9,28 @@ import { lastLineHash, lineHash, NEWLINE } from './chain'
 /** How much of an existing file's end is read for its last number; no line is longer. */
 const TAIL_BYTES = 1024 * 1024
 
+/** Room for the lines of one turn at first; it grows, and is given back when it was a burst. */
+const ROOM = 64 * 1024
+
 export interface AuditFile {
   /** event.sequence of the last line there is, torn ones counted; 0 in a new file. */
   readonly lastSequence: number
-  /** Hash of the last line there is, whatever stands in it; undefined while the file has none. */
+  /** Hash of the last line there is, whatever stands in it, those that wait counted; undefined while there is none. */
   lastHash(): string | undefined
-  /**
-   * Append one line, its line end included.
-   *
-   * @throws Error of the file system; nothing of the line is left then, or its remains are a line of their own
-   */
+  /** Put a line, without its line end, behind those that wait to be written. */
   append(line: string): void
-  /** Resolves when everything appended so far is on the disk. */
+  /**
+   * Write what waits, in one go.
+   *
+   * @throws Error of the file system; then nothing waits any more, and the file holds the first `written()` of these
+   *   lines: nothing else of them is left, or its remains are a line of their own. It is to be closed and opened again.
+   */
+  flush(): void
+  /** How many of the lines that the last `flush` was about are in the file. */
+  written(): number
+  /** Resolves when everything written so far is on the disk. */
   sync(): Promise<void>
-  /** Close once every `sync` under way has ended. Appending afterwards throws. */
+  /** Close once every `sync` under way has ended; what waits is given up. Flushing afterwards throws. */
   close(): void
 }
 
@@ -49,6 +60,10 @@ export function openAuditFile(file: string): AuditFile {
     throw error
   }
   let { lastHash } = tail
+  let room = Buffer.allocUnsafeSlow(ROOM)
+  /** Where each line that waits ends in `room`. */
+  let ends: number[] = []
+  let whole = 0
   const closeIfIdle = () => {
     if (closing && syncs === 0) fs.closeSync(fd)
   }
@@ -56,16 +71,35 @@ export function openAuditFile(file: string): AuditFile {
     lastSequence: tail.lastSequence,
     lastHash: () => lastHash,
     append(line) {
+      const start = ends.at(-1) ?? 0
+      // a UTF-16 unit becomes three bytes at most
+      const most = start + line.length * 3 + 1
+      if (most > room.length) room = Buffer.concat([room.subarray(0, start)], Math.max(most, 2 * room.length))
+      const end = start + room.write(line, start)
+      lastHash = lineHash(room.subarray(start, end))
+      room[end] = NEWLINE
+      ends.push(end + 1)
+    },
+    flush() {
+      const due = ends
+      whole = 0
+      ends = []
+      if (due.length === 0) return
       if (closing) throw new Error('the audit file is closed')
-      const bytes = Buffer.from(line)
+      const bytes = room.subarray(0, due.at(-1))
+      let done = 0
       try {
-        size += writeAll(fd, bytes)
+        while (done < bytes.length) done += fs.writeSync(fd, bytes, done)
+        whole = due.length
       } catch (error) {
-        cutBack(fd, size)
+        while ((due[whole] ?? Infinity) <= done) whole++
+        cutBack(fd, size + (due[whole - 1] ?? 0))
         throw error
       }
-      lastHash = lineHash(bytes.subarray(0, -1))
+      size += bytes.length
+      if (room.length > ROOM) room = Buffer.allocUnsafeSlow(ROOM)
     },
+    written: () => whole,
     async sync() {
       if (closing) throw new Error('the audit file is closed')
       syncs++

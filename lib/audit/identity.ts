@@ -47,14 +47,24 @@ const digests = new WeakMap<Buffer, Map<string, string>>()
  * @returns gives a text with `...@domain` where an address of the list stood
  */
 export function personsMask(addresses: readonly string[]): (text: string) => string {
+  let locals: string[] | undefined
   let patterns: ReturnType<typeof patternsOf> | undefined
   return (text) => {
-    // most texts hold no address at all
+    // most texts hold no address at all, and of the others most hold another one
     if (!text.includes('@')) return text
+    if (ASCII.test(text)) {
+      locals ??= addresses
+        .map((address) => `${addressParts(address).local}@`.toLowerCase())
+        .filter((one) => one !== '@')
+      const lower = text.toLowerCase()
+      if (!locals.some((local) => lower.includes(local))) return text
+    }
     patterns ??= addresses.flatMap(patternsOf)
     return patterns.reduce((result, { form, instead }) => result.replace(form, () => instead), text)
   }
 }
+
+const ASCII = /^[\0-\x7f]*$/
 
 function patternsOf(address: string): { form: RegExp; instead: string }[] {
   const { local, domain } = addressParts(address)

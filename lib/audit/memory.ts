@@ -21,6 +21,7 @@ export function memoryAudit(): MemoryAudit {
       audit.events.push(event)
       return Promise.resolve()
     },
+    written: () => Promise.resolve(),
     close: () => Promise.resolve(),
   }
   return audit

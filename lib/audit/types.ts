@@ -74,11 +74,16 @@ export interface AuditEvent {
 
 export interface Audit {
   /**
-   * Write one event. Never throws; a failure to write goes to the error callback the audit was opened with and is
-   * counted.
+   * Write one event, with others of this turn of the event loop, at its end; the event must not be changed any more. Never
+   * throws; a failure to write goes to the error callback the audit was opened with and is counted.
    */
   tell(event: AuditEvent): void
   /** Write one event and fsync it. Rejects when that is not certain: the caller must then not go on. */
   tellDurably(event: AuditEvent): Promise<void>
+  /**
+   * Resolves when everything told so far was handed to the system, or is counted as lost. Never rejects. To be awaited before
+   * a step after which nothing would bring the event back: an answer to a client, the end of a queued mail.
+   */
+  written(): Promise<void>
   close(): Promise<void>
 }

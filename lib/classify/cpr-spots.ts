@@ -275,6 +275,7 @@ function isLetter(code: number): boolean {
   return (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a) || code >= 0x80
 }
 
-function isExponent(code: number): boolean {
+/** The letter between the digits of `1.010e9`. @param code a UTF-16 unit */
+export function isExponent(code: number): boolean {
   return code === 0x45 || code === 0x65
 }

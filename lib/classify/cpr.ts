@@ -4,12 +4,13 @@
  */
 import { hash, randomBytes } from 'node:crypto'
 import type { Confidence } from '../config/settings'
+import { CLASS, CLASSES } from './char-classes'
 import { columnsOf, type Columns } from './columns'
 import type { Candidate, Separator } from './cpr-candidates'
 import { contextOf, farKeywords, isCprHeading, wordsOf, type Evidence } from './cpr-context'
 import { crowdOf, type Crowd, type Group } from './cpr-crowd'
 import { regionsOf, type Region } from './cpr-regions'
-import { findSpots, isNarrow } from './cpr-spots'
+import { findSpots, isExponent, isNarrow } from './cpr-spots'
 import { digitView } from './digit-view'
 import type { Word } from './words/matcher'
 
@@ -153,18 +154,37 @@ export function containsCpr(text: string, now = Date.now()): boolean {
   return findCpr(text, now, { most: 1 }).length > 0
 }
 
-/** Digits of a birth date: no CPR number has fewer. */
-const DATE_DIGITS = 6
-
-/** Cheap first look for the many short texts that hold no number at all; what is not ASCII is always looked through. */
+/**
+ * Cheap first look for the many short texts that hold no number at all: the same groups of digits that `findSpots` asks
+ * for, without their dates. What is not ASCII is always looked through.
+ */
 export function mayHoldCpr(text: string): boolean {
+  let group = 0
   let digits = 0
-  for (let at = 0; at < text.length; at += 1) {
+  for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code > 0x7f) return true
-    if (code >= 0x30 && code <= 0x39 && (digits += 1) >= DATE_DIGITS) return true
+    const kind = CLASSES[code]
+    if (kind === CLASS.digit) {
+      group++
+      continue
+    }
+    if (kind === CLASS.exotic) return true
+    // more than ten in a row are part of nothing
+    if (group > 0) digits += group <= MOST_DIGITS ? group : 0
+    if (isWorth(group) || digits >= MOST_DIGITS || (group >= 4 && isExponent(code))) return true
+    group = 0
+    if (kind === CLASS.other) digits = 0
   }
-  return false
+  return isWorth(group) || (group <= MOST_DIGITS && digits + group >= MOST_DIGITS)
+}
+
+/** Digits of a number. */
+const MOST_DIGITS = 10
+
+/** So many digits in a row can be the first part of a number, or all of it. */
+function isWorth(digits: number): boolean {
+  return digits === 6 || digits === 7 || digits === 9 || digits === MOST_DIGITS
 }
 
 /** The text with every number at LOW or above replaced by `DDMMYY-****`. For everything that is logged or shown. */

@@ -48,6 +48,8 @@ describe('the hash chain of the audit log', () => {
   }
   const file = (day = '2026-11-23', label = 'main') => path.join(dir, `audit-${day}.${label}.ndjson`)
   const event = (message: string): AuditEvent => ({ action: 'message-accepted', message })
+  /** What was told so far is in the files, or lost. */
+  const written = () => Promise.all(open.map((audit) => audit.written()))
 
   /** Lines of a file as bytes, and what each says of the one before; null for a line that is no JSON. */
   function read(name = file()): { lines: Buffer[]; named: (string | null)[] } {
@@ -80,13 +82,15 @@ describe('the hash chain of the audit log', () => {
     for (const message of ['one', 'tö', 'three\nlines \u2028']) first.tell(event(message))
     await first.close()
     start().tell(event('four'))
+    await written()
     assert.equal(read().lines.length, 4)
     assert.deepEqual(broken(CHAIN_START), [])
   })
 
-  it('shows a line that was changed, taken out or put in', () => {
+  it('shows a line that was changed, taken out or put in', async () => {
     const audit = start()
     for (const message of ['one', 'two', 'three', 'four']) audit.tell(event(message))
+    await written()
     const { lines } = read()
     const put = (changed: Buffer[]) => {
       fs.writeFileSync(file(), Buffer.concat(changed.flatMap((line) => [line, Buffer.from('\n')])))
@@ -106,24 +110,28 @@ describe('the hash chain of the audit log', () => {
     audit.tell(event('b'))
     now += DAY
     audit.tell(event('c'))
+    await written()
     assert.deepEqual(broken(sha256(read().lines[1]!), file('2026-11-24')), [])
     await audit.close()
     // days without a file, and a restart
     now += 3 * DAY
     start().tell(event('d'))
+    await written()
     assert.deepEqual(broken(sha256(read(file('2026-11-24')).lines[0]!), file('2026-11-27')), [])
     assert.deepEqual(errors, [])
   })
 
-  it('goes on from a compressed file', () => {
+  it('goes on from a compressed file', async () => {
     fs.writeFileSync(`${file('2026-11-20')}.gz`, gzipSync('{"x":1}\n{"y":2}\n'))
     start().tell(event('a'))
+    await written()
     assert.deepEqual(broken(sha256('{"y":2}')), [])
   })
 
-  it('begins anew where the file before cannot be read, and says so', () => {
+  it('begins anew where the file before cannot be read, and says so', async () => {
     fs.writeFileSync(`${file('2026-11-20')}.gz`, 'not compressed')
     start().tell(event('a'))
+    await written()
     assert.deepEqual(broken(CHAIN_START), [])
     assert.match(errors[0]!.message, /header/)
   })
@@ -141,13 +149,15 @@ describe('the hash chain of the audit log', () => {
     await first.close()
     fs.truncateSync(file(), fs.statSync(file()).size - 40)
     start().tell(event('c'))
+    await written()
     assert.equal(read().lines.length, 3)
     assert.deepEqual(broken(CHAIN_START), [])
   })
 
-  it('goes on after a failed write from the last line that stands in the file', () => {
+  it('goes on after a failed write from the last line that stands in the file', async () => {
     const audit = start()
     audit.tell(event('a'))
+    await written()
     const real = fs.writeSync
     let calls = 0
     const write = sinon.stub(fs, 'writeSync').callsFake(((fd: number, bytes: Buffer) => {
@@ -155,13 +165,15 @@ describe('the hash chain of the audit log', () => {
       throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
     }) as typeof fs.writeSync)
     audit.tell(event('b'))
+    await written()
     write.restore()
     audit.tell(event('c'))
+    await written()
     assert.equal(read().lines.length, 3)
     assert.deepEqual(broken(CHAIN_START), [])
   })
 
-  it('goes on in the file of the day when the clock went back', () => {
+  it('goes on in the file of the day when the clock went back', async () => {
     const audit = start()
     audit.tell(event('a'))
     now += DAY
@@ -170,8 +182,35 @@ describe('the hash chain of the audit log', () => {
     audit.tell(event('c'))
     now += DAY
     audit.tell(event('d'))
+    await written()
     assert.deepEqual(broken(CHAIN_START), [])
     assert.deepEqual(broken(sha256(read().lines[0]!), file('2026-11-24')), [])
+  })
+
+  it('holds within a turn, over turns, midnight and a full disk in the middle of a turn', async () => {
+    const audit = start()
+    for (const message of ['a', 'bø', 'c']) audit.tell(event(message))
+    await written()
+    audit.tell(event('d'))
+    now += DAY
+    for (const message of ['e', 'f'.repeat(30_000), 'g', 'h'.repeat(60_000)]) audit.tell(event(message))
+    await written()
+    const real = fs.writeSync
+    let calls = 0
+    const write = sinon.stub(fs, 'writeSync').callsFake(((fd: number, bytes: Buffer) => {
+      if (calls++ === 0) return real(fd, bytes, 0, 800)
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+    }) as typeof fs.writeSync)
+    for (const message of ['i', 'j', 'k']) audit.tell(event(message))
+    await written()
+    write.restore()
+    audit.tell(event('l'))
+    await written()
+    assert.equal(read().lines.length, 4)
+    assert.deepEqual(broken(CHAIN_START), [])
+    const last = file('2026-11-24')
+    assert.ok(read(last).lines.length >= 6)
+    assert.deepEqual(broken(sha256(read().lines[3]!), last), [])
   })
 
   it('is whole after kill -9 in the middle of writing', async function () {
@@ -180,7 +219,8 @@ describe('the hash chain of the audit log', () => {
       const { openAudit } = require(${JSON.stringify(require.resolve('../../lib/audit/open'))})
       const audit = openAudit({ dir: process.argv[1], recipients: 'clear', digestKey: () => ({ id: 'k1', key: Buffer.alloc(32) }), hostname: 'h', version: '0',
         processLabel: 'main', clock: { now: () => ${NOON} }, onError: (e) => { throw e }, mask: (t) => t, keepDays: 0 })
-      for (;;) audit.tell({ action: 'message-accepted', message: 'x'.repeat(2000) })`
+      const some = () => { for (let n = 0; n < 20; n++) audit.tell({ action: 'message-accepted', message: 'x'.repeat(2000) }); setImmediate(some) }
+      some()`
     for (let round = 0; round < 2; round++) {
       const child = spawn(process.execPath, ['-e', script, dir], { stdio: 'ignore' })
       const size = () => (fs.existsSync(file()) ? fs.statSync(file()).size : 0)
@@ -190,12 +230,14 @@ describe('the hash chain of the audit log', () => {
       await new Promise((resolve) => child.on('exit', resolve))
     }
     start().tell(event('after'))
+    await written()
     assert.deepEqual(broken(CHAIN_START), [])
   })
 
-  it('is checked by another program with the words of docs/audit-events.md (python3)', () => {
+  it('is checked by another program with the words of docs/audit-events.md (python3)', async () => {
     const audit = start()
     for (let n = 0; n < 50; n++) audit.tell(event(`æøå ${n}`))
+    await written()
     const script = `
 import hashlib,json,sys
 before=None

@@ -5,10 +5,9 @@ import path from 'node:path'
 import fc from 'fast-check'
 import { ECS_VERSION } from '../../lib/audit/ecs'
 import { personsMask, recipientHmac } from '../../lib/audit/identity'
-import type { JsonObject, JsonValue } from '../../lib/audit/mask-tree'
 import type { AuditEvent } from '../../lib/audit/types'
 import { packageRoot } from '../../lib/package-root'
-import { ALL_ACTIONS, CONTEXT, fullEvent, MAIL_ID, TLS, toEcs } from './fixtures'
+import { ALL_ACTIONS, CONTEXT, fullEvent, MAIL_ID, TLS, toEcs, type JsonObject, type JsonValue } from './fixtures'
 
 const STAMP = {
   now: Date.UTC(2026, 10, 23, 18, 22, 40, 996),

@@ -1,9 +1,13 @@
 import { ACTIONS } from '../../lib/audit/actions'
 import { ecsLine, type EcsContext, type EcsStamp } from '../../lib/audit/ecs'
-import type { JsonObject } from '../../lib/audit/mask-tree'
 import type { AuditAction, AuditEvent } from '../../lib/audit/types'
 import { maskCpr } from '../../lib/classify/cpr'
 import type { TlsFacts } from '../../lib/failure'
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject
+export interface JsonObject {
+  [name: string]: JsonValue
+}
 
 export const ALL_ACTIONS = Object.keys(ACTIONS) as AuditAction[]
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { findCpr } from '../../lib/classify/cpr'
+import { findCpr, mayHoldCpr } from '../../lib/classify/cpr'
 import { columnsOf } from '../../lib/classify/columns'
 import { findCandidates, type Candidate } from '../../lib/classify/cpr-candidates'
 import { regionsOf, type Region } from '../../lib/classify/cpr-regions'
@@ -106,6 +106,19 @@ describe('spots of a text', () => {
         assert.deepEqual(bySpots(text), everywhere(text))
       }),
       { numRuns: 5000 },
+    )
+  })
+
+  it('a text of which the first look says that it holds none has none', () => {
+    const harmless = ['250 2.0.0 Ok: queued as 44691C54', '<20261130091900.8EF@uni.example>', '192.0.2.10', '5.7.30']
+    for (const text of harmless) assert.equal(mayHoldCpr(text), false, text)
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+        const text = pieces.join('')
+        const { spots } = findSpots(text, isNarrow(text), 0, Number.POSITIVE_INFINITY)
+        if (spots.length > 0 || everywhere(text).length > 0) assert.equal(mayHoldCpr(text), true)
+      }),
+      { numRuns: 10_000 },
     )
   })
 

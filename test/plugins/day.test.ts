@@ -237,7 +237,7 @@ describe('24 hours of a partner’s failure, played', function () {
       store,
       recipients: savedAgain(recipientRecords(store)),
       sealKey,
-      audit: { tell: () => undefined },
+      audit: { tell: () => undefined, written: () => Promise.resolve() },
       deliverer: { deliver },
       sts: { lookup: () => Promise.resolve({ state: 'absent' }), recheck: () => Promise.resolve(false) },
       hostname: 'gateway.uni.test',
