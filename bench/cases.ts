@@ -151,17 +151,21 @@ export const GROUPS: readonly Group[] = [
  *
  * @param quick only those marked so, and there only the rows that ratios need
  * @param only case-insensitive text; keeps groups whose id or title has it, and else rows whose label or relay has it
- *   (then with the rows they are compared with)
+ *   (then with the rows they are compared with); `GROUP/ROW` keeps rows that have the one in groups that have the other
  */
 export function selectGroups(quick: boolean, only: string | undefined): Group[] {
-  const wanted = only?.toLowerCase()
-  const has = (...texts: readonly string[]) => texts.some((text) => text.toLowerCase().includes(wanted ?? ''))
+  const [wanted = '', row] = (only ?? '').toLowerCase().split('/')
+  const has = (text: string, ...places: readonly string[]) => places.some((place) => place.toLowerCase().includes(text))
+  const isWanted = (group: Group, { label, instance }: Case) => {
+    const inGroup = has(wanted, group.id, group.title)
+    return row === undefined
+      ? inGroup || has(wanted, label, instance.relay)
+      : inGroup && has(row, label, instance.relay)
+  }
   return GROUPS.filter((group) => !quick || group.quick)
     .map((group) => ({
       ...group,
-      cases: group.cases
-        .filter(({ role }) => !quick || role !== 'shown')
-        .filter(({ label, instance }) => has(group.id, group.title) || has(label, instance.relay)),
+      cases: group.cases.filter((one) => (!quick || one.role !== 'shown') && isWanted(group, one)),
     }))
     .filter((group) => group.cases.length > 0)
 }

@@ -5,7 +5,7 @@ import type { CaseKind, Destination } from './cases'
 import { domainOf } from './cases'
 import { parseBusyMillis, readAllStats, treeTicks } from './cpu'
 import { must, until, wallNow } from './process'
-import type { Relay } from './relays/relay'
+import { HELD_AGAIN, type Relay } from './relays/relay'
 import type { SinkCounters } from './sink/counters'
 import type { SinkProcess } from './sink/client'
 
@@ -122,6 +122,9 @@ export async function measure(relay: Relay, sink: SinkProcess, load: Load): Prom
   const relayCpu = relay.cpuMillis() - before.relay
   const own = ownTreeMillis() - before.own
   const busy = busyMillis() - before.busy
+  const sinkCpu = ((await sink.cpuMillis()) - before.sink) / messages
+  // the next messages are to be held, so the last ones must be long enough ago
+  if (kind === 'split') await sleep(2 * HELD_AGAIN)
   return {
     messages,
     acceptRate: (messages / (accepted - started)) * 1000,
@@ -133,7 +136,7 @@ export async function measure(relay: Relay, sink: SinkProcess, load: Load): Prom
     connections: counters.connections,
     handshakes: counters.handshakes,
     resumed: counters.resumed,
-    sinkCpu: ((await sink.cpuMillis()) - before.sink) / messages,
+    sinkCpu,
     loadCore: Math.max(0, own - relayCpu) / elapsed,
     foreign: Math.max(0, busy - own) / elapsed / coreCount(),
   }

@@ -21,6 +21,7 @@ export const USAGE = `npm run bench -- [options]
   --warm-up N     messages that each relay gets before the first that counts (default 1000; 150 with --quick)
   --quick         only what the ratios need, in under 90 s
   --only TEXT     groups or rows whose name has this text, e.g. split, rsa, gateway, postfix, micro;
+                  GROUP/ROW for rows in groups, e.g. split/haraka;
                   or one of the parts that run only when asked for: scan, detection, formats, content, encrypt, queue,
                   report
   --json          the result as JSON on standard output

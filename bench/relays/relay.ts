@@ -2,6 +2,9 @@
 import type { CpuMeter } from '../cpu'
 import type { Certificates } from '../certificates'
 
+/** With mail held back: for how long none may have come before it is held again, in milliseconds. */
+export const HELD_AGAIN = 500
+
 /** Which program, in which set-up. */
 export type RelayId =
   | 'haraka-stock'

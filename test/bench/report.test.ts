@@ -179,6 +179,12 @@ describe('bench: cases and options', () => {
       selectGroups(false, 'postfix').every(({ cases }) => cases.every(({ label }) => label.includes('Postfix'))),
     )
     assert.deepEqual(selectGroups(false, 'nothing of the kind'), [])
+    assert.deepEqual(
+      selectGroups(false, 'split/Haraka').map(({ id, cases }) => [id, cases.map(({ instance }) => instance.relay)]),
+      [['split-5k-ec', ['haraka-stock', 'haraka-force']]],
+    )
+    assert.deepEqual(selectGroups(false, 'split/nothing of the kind'), [])
+    assert.deepEqual(selectGroups(false, 'nothing of the kind/Haraka'), [])
   })
 
   it('reads its options', () => {
