@@ -61,12 +61,14 @@ export function guard<A extends unknown[]>(
     const timer = setTimeout(() => {
       fail(new Error(`no answer within ${options.deadline / 1000} s`))
     }, options.deadline)
-    const settled = () => {
-      clearTimeout(timer)
-    }
-    result.then(settled, settled)
+    const inTime =
+      <T>(settle: (outcome: T) => void) =>
+      (outcome: T) => {
+        clearTimeout(timer)
+        settle(outcome)
+      }
     result
-      .then(answer, fail)
+      .then(inTime(answer), inTime(fail))
       // what is thrown now comes out of `next`; the hook is answered, and a rejection would end the worker
       .catch(() => undefined)
   }

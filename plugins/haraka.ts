@@ -194,7 +194,8 @@ export interface Outbound {
   ): void
   send_trans_email(transaction: Transaction, done: (code: number, message?: unknown) => void): void
   process_delivery: (okPaths: string[], todo: Todo, items: HMailItem[]) => Promise<void>
-  build_todo: (todo: Todo, stream: NodeJS.WritableStream, writeMore: () => void) => void
+  /** Writes once; `writeMore` is called when the stream takes more, at once when `write` says so. */
+  build_todo: (todo: Todo, stream: { write(envelope: Buffer): boolean }, writeMore: () => void) => void
   net_utils: {
     HarakaMx: new (mx: unknown, domain?: string) => HarakaMx
     get_primary_host_name(): string

@@ -9,6 +9,7 @@ import type { MessageStream, PipeOptions } from './haraka'
 /** Largest message that is held, in bytes. */
 export const HELD_AT_MOST = 256 * 1024
 const DOT = 0x2e
+const TWO_DOTS = '\n..'
 const CRLF = '\r\n'
 
 export class MessageBuffer extends Stream implements MessageStream {
@@ -18,7 +19,8 @@ export class MessageBuffer extends Stream implements MessageStream {
   #stock: MessageStream
   #poured = false
   #pieces: Buffer[] = []
-  #bodyStart: number | undefined
+  /** Of the pieces, how many are header; undefined = all, so far. */
+  #inHeader: number | undefined
   #ended = false
   #piping = false
 
@@ -52,7 +54,7 @@ export class MessageBuffer extends Stream implements MessageStream {
    */
   add(piece: Buffer, empty = false): void {
     this.bytes_read += piece.length
-    if (empty) this.#bodyStart ??= this.bytes_read
+    if (empty) this.#inHeader ??= this.#pieces.length + 1
     if (!this.#poured && this.bytes_read <= HELD_AT_MOST) this.#pieces.push(piece)
     else this.#pour(this.bytes_read - piece.length).add_line(piece)
   }
@@ -63,21 +65,24 @@ export class MessageBuffer extends Stream implements MessageStream {
       return
     }
     this.#ended = true
-    this.#pieces = [Buffer.concat(this.#pieces)]
     done?.()
   }
 
   /**
-   * The message as it is to be queued: header from the parsed list, body as it came (dot-stuffed).
+   * The message as it is to be queued, in pieces for one copy: header from the parsed list, body as it came (dot-stuffed).
    *
    * @throws Error when the message is not held here
    */
-  wire(): Buffer {
+  wire(): readonly Buffer[] {
+    const header = this.#header()
+    return header === null ? this.#pieces : [header, ...this.#pieces.slice(this.#inHeader ?? this.#pieces.length)]
+  }
+
+  /** @returns null when no header was parsed: then all that came is body */
+  #header(): Buffer | null {
     if (!this.held) throw new Error('the message is not held in memory')
-    const [content = Buffer.alloc(0)] = this.#pieces
-    if (this.headers.length === 0) return content
-    const header = Buffer.from(`${this.headers.map((field) => field.replace(/\r?\n/g, CRLF)).join('')}${CRLF}`)
-    return Buffer.concat([header, content.subarray(this.#bodyStart ?? content.length)])
+    if (this.headers.length === 0) return null
+    return Buffer.from(`${this.headers.map((field) => field.replace(/\r?\n/g, CRLF)).join('')}${CRLF}`)
   }
 
   /**
@@ -86,9 +91,8 @@ export class MessageBuffer extends Stream implements MessageStream {
    * @throws Error when the message is not held here
    */
   content(): Buffer {
-    const wire = this.wire()
-    const content = this.#unstuffed(wire)
-    return content === this.#pieces[0] ? Buffer.from(content) : content
+    const pieces = this.wire()
+    return unstuffed(Buffer.concat(pieces), this.headers.length === 0 ? 0 : (pieces[0]?.length ?? 0))
   }
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options: PipeOptions = {}): T {
@@ -97,31 +101,16 @@ export class MessageBuffer extends Stream implements MessageStream {
     const usual = ends === CRLF && !skip_headers && !ending_dot && !clamd_style
     if (!this.held || !usual) return this.#pour().pipe(destination, options)
     const stuffed = dot_stuffed ?? (dot_stuffing === undefined ? true : !dot_stuffing)
-    const wire = this.wire()
+    const content = stuffed ? this.content() : Buffer.concat(this.wire())
     this.#piping = true
     // never in the same turn: callers set up their listeners after this call, as with any stream
     process.nextTick(() => {
       if (!this.#piping) return
       this.#piping = false
-      const content = stuffed ? this.#unstuffed(wire) : wire
       if (options.end === false) destination.write(content)
       else destination.end(content)
     })
     return destination
-  }
-
-  /** Lines of the body that begin with two dots lose one; the header list never was stuffed. */
-  #unstuffed(wire: Buffer): Buffer {
-    const [content = Buffer.alloc(0)] = this.#pieces
-    const body = this.headers.length === 0 ? 0 : wire.length - content.length + (this.#bodyStart ?? content.length)
-    const pieces: Buffer[] = []
-    let from = body === 0 && wire[0] === DOT && wire[1] === DOT ? 1 : 0
-    // the line feed before the body ends the header
-    for (let at = wire.indexOf('\n..', Math.max(0, body - 1)); at !== -1; at = wire.indexOf('\n..', at + 1)) {
-      pieces.push(wire.subarray(from, at + 1))
-      from = at + 2
-    }
-    return pieces.length === 0 && from === 0 ? wire : Buffer.concat([...pieces, wire.subarray(from)])
   }
 
   unpipe(): void {
@@ -179,6 +168,22 @@ export class MessageBuffer extends Stream implements MessageStream {
     if (this.#ended) this.#stock.add_line_end()
     return this.#stock
   }
+}
+
+/**
+ * Lines of the body that begin with two dots lose one; the header list never was stuffed.
+ *
+ * @param body where it begins
+ */
+function unstuffed(wire: Buffer, body: number): Buffer {
+  const pieces: Buffer[] = []
+  let from = body === 0 && wire[0] === DOT && wire[1] === DOT ? 1 : 0
+  // the line feed before the body ends the header
+  for (let at = wire.indexOf(TWO_DOTS, Math.max(0, body - 1)); at !== -1; at = wire.indexOf(TWO_DOTS, at + 1)) {
+    pieces.push(wire.subarray(from, at + 1))
+    from = at + 2
+  }
+  return pieces.length === 0 && from === 0 ? wire : Buffer.concat([...pieces, wire.subarray(from)])
 }
 
 function* linesOf(content: Buffer): Generator<Buffer> {

@@ -155,16 +155,18 @@ function itemOfWritten(
 /** What the queue file holds, in memory. */
 async function gather(haraka: HarakaModules, todo: Todo, message: MessageStream): Promise<Buffer> {
   const pieces: Buffer[] = []
-  const into = new Writable({
-    write(piece: Buffer, _encoding, done) {
-      pieces.push(piece)
-      done()
-    },
-  })
   if (message instanceof MessageBuffer && message.held) {
+    // it is asked for nothing but to take the envelope
+    const into = { write: (piece: Buffer) => pieces.push(piece) > 0 }
     haraka.outbound.build_todo(todo, into, () => undefined)
-    pieces.push(message.wire())
+    pieces.push(...message.wire())
   } else {
+    const into = new Writable({
+      write(piece: Buffer, _encoding, done) {
+        pieces.push(piece)
+        done()
+      },
+    })
     await pour(haraka, todo, message, into)
   }
   return Buffer.concat(pieces)

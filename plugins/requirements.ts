@@ -40,7 +40,10 @@ export async function requirementsOf(
     } else {
       const requirement = decide({ ...inputs, mtaSts })
       result.decided.push({ recipient, requirement })
-      const published = decide({ ...inputs, mode: 'enforce', mtaSts: asEnforced(mtaSts) })
+      const enforced = asEnforced(mtaSts)
+      // the same question has the same answer
+      if (inputs.mode === 'enforce' && enforced === mtaSts) continue
+      const published = decide({ ...inputs, mode: 'enforce', mtaSts: enforced })
       if (requirementDigest(published) !== requirementDigest(requirement)) result.published.set(recipient, published)
     }
   }

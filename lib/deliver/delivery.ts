@@ -181,7 +181,8 @@ export class Delivery {
   async #eachHost(sessionDeps: SessionDeps): Promise<Failure | undefined> {
     const { deps } = this
     const { settings } = sessionDeps
-    const request = { ...this.request, requirement: this.#under }
+    const request =
+      this.#under === this.request.requirement ? this.request : { ...this.request, requirement: this.#under }
     let tried = 0
     for await (const hop of hops(request, { ...deps, settings, resolver: deps.resolver() })) {
       if (this.#stopped()) return abortedFailure()
@@ -301,7 +302,7 @@ export class Delivery {
     const key = connectionKey(target, sessionDeps.heloName)
     const taken = this.shared.pool.take(key, this.signal)
     if (taken === undefined) return false
-    const session = continueSession(taken, target, sessionDeps)
+    const session = continueSession(taken, target, key, sessionDeps)
     if (session === null) {
       sessionDeps.part(taken.channel)
       return false

@@ -152,9 +152,10 @@ export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limite
           onAbort()
           return
         }
-        signal.addEventListener('abort', onAbort, { once: true })
         pump(key, destination)
-        if (destination.waiting.has(entry)) onWait?.()
+        if (!destination.waiting.has(entry)) return
+        signal.addEventListener('abort', onAbort, { once: true })
+        onWait?.()
       })
     },
   }

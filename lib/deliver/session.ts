@@ -91,11 +91,12 @@ type Opened = Omit<Session, 'use'>
  * An open connection that was made for an equal target, for one more message. Its requirement was verified when it was
  * opened; that the two are the same is what the key says, and that clear text is not taken for TLS is looked at again.
  *
+ * @param key `connectionKey` of the target
  * @returns null when it must not serve this target
  */
-export function continueSession(session: Session, target: Target, deps: SessionDeps): Session | null {
+export function continueSession(session: Session, target: Target, key: string, deps: SessionDeps): Session | null {
   const { use, tls } = session
-  if (use.key !== connectionKey(target, deps.heloName) || use.settings !== deps.settings) return null
+  if (use.key !== key || use.settings !== deps.settings) return null
   if (tls === null && tlsMode(target.need) === 'must') return null
   // nobody kept what monitor mode is to look at
   if (tls !== null && target.enforced !== undefined && session.presented === null) return null

@@ -42,10 +42,10 @@ function refusalsOf(content: Content, rules: Rules): Refusal[] {
   if (request.inherited) refuse('tag-in-reply', request.where, 'The tag stands behind a reply or forward prefix.')
   if (request.secure) refuse('secure-requested', 'subject', 'Full encryption is asked for in the same subject.')
   // RFC 8689 section 4.1: who demands TLS at every hop cannot waive it in the same mail
-  if (sender.requiretls) refuse('secure-requested', 'MAIL FROM', 'REQUIRETLS was given with the mail.')
+  if (sender?.requiretls) refuse('secure-requested', 'MAIL FROM', 'REQUIRETLS was given with the mail.')
   for (const { where, detail } of senderProblems(sender, rules)) refuse('sender-not-allowed', where, detail)
-  if (sender.subjectFields !== 1) {
-    refuse('marker-conflict', 'subject', `The message has ${sender.subjectFields} Subject fields instead of one.`)
+  if (sender?.subjectFields !== 1) {
+    refuse('marker-conflict', 'subject', `The message has ${sender?.subjectFields ?? 0} Subject fields instead of one.`)
   }
   for (const { where, detail } of content.conflicts) refuse('marker-conflict', where, detail)
   if (!content.markers.some((marker) => marker.class === 'public')) {
@@ -90,9 +90,13 @@ function contradicting(content: Content): Marker[] {
 }
 
 /** Condition 1: who may opt out. */
-function senderProblems(sender: SenderFacts, rules: Rules): { where: string; detail: string }[] {
+function senderProblems(sender: SenderFacts | null, rules: Rules): { where: string; detail: string }[] {
   const problems: { where: string; detail: string }[] = []
   const problem = (where: string, detail: string) => problems.push({ where, detail })
+  if (sender === null) {
+    problem('header', 'Nobody looked at who sends the message.')
+    return problems
+  }
   if (!sender.authenticated && !sender.aclListed) {
     problem('submission', 'The submitter is neither authenticated nor listed in the relay ACL.')
   }

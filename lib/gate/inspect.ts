@@ -1,9 +1,7 @@
 /** One mail, read once: what it holds, whether its opt-out is granted, and which category it belongs to. */
 import { isUtf8 } from 'node:buffer'
-import { maskCpr } from '../classify/cpr'
 import type { Clock } from '../clock'
 import type { Settings } from '../config/settings'
-import { decodeWords } from '../message/encoded-words'
 import { fieldsNamed, parseHeader } from '../message/header'
 import { hasSignatureOver } from '../message/report-headers'
 import { removeSubjectTag } from '../message/subject'
@@ -29,7 +27,6 @@ export async function inspect(
 ): Promise<Inspection> {
   const header = parseHeader(raw)
   const request = readRequest(header, settings, submission.requiretls ?? false)
-  const sender = readSender(header, submission)
   // what else is sensitive is looked for where it matters: when less protection is asked for, or more
   const asked = request.by !== null || request.secure
   const rules = asked ? settings : withoutSensitive(settings)
@@ -37,6 +34,7 @@ export async function inspect(
     read === null
       ? unreadable()
       : (readSmall(raw, rules, clock, header) ?? (await read(raw, rules, clock).catch(unreadable)))
+  const sender = request.by === null ? null : readSender(header, submission)
   const verdict = decide({ request, sender, ...found }, rulesFrom(settings))
   const category3 = decideCategory3({ ...found, asked: request.secure, granted: verdict.granted }, settings.category3)
   const subject = fieldsNamed(header, 'subject')[0]
@@ -49,10 +47,11 @@ export async function inspect(
   return {
     verdict,
     category3,
-    takesAdvice: takesAdvice(sender, settings.main.internalDomains),
+    takesAdvice:
+      category3.outcome !== 'none' &&
+      takesAdvice(sender ?? readSender(header, submission), settings.main.internalDomains),
     inspected:
       !found.timeUp && found.uninspected.every(({ where }) => found.protection.some((one) => one.where === where)),
-    subject: subject === undefined ? null : maskCpr(decodeWords(subject.value).text, clock.now()),
     secureRequested: request.secure,
     strippedSubject: strip && subject !== undefined ? stripped(subject.raw, settings.override.tags) : null,
     subjectSigned,

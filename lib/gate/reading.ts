@@ -46,7 +46,7 @@ export async function readWithin(
 }
 
 /** Largest message that is read where it stands. */
-const SMALL = 32 * 1024
+const SMALL = 128 * 1024
 /** Time for that, in milliseconds; what takes longer is read by somebody else. */
 const SHORT = 20
 

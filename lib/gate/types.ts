@@ -120,7 +120,8 @@ export interface SenderFacts extends Submission {
 /** What a reading of one message found: all that `decide()` is told of it. */
 export interface Content {
   request: Request
-  sender: SenderFacts
+  /** null: not looked at, because nobody asked to opt out. */
+  sender: SenderFacts | null
   markers: readonly Marker[]
   /** Marks that are there twice or do not parse. */
   conflicts: readonly { where: string; detail: string }[]
@@ -170,12 +171,10 @@ export interface Category3Decision {
 export interface Inspection {
   verdict: Verdict
   category3: Category3Decision
-  /** Advice about the mail may be sent to its sender. */
+  /** There is something to advise about, and the sender may be told. */
   takesAdvice: boolean
   /** Everything was read to its end, or is encrypted. */
   inspected: boolean
-  /** Decoded, CPR numbers masked; null = there is none. */
-  subject: string | null
   /** A tag such as `[secure]` asks for full encryption. */
   secureRequested: boolean
   /**

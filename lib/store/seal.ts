@@ -125,19 +125,22 @@ function sameText(a: string, b: string | null): boolean {
 }
 
 function macOf(notes: SecureMailNotes, key: Buffer): Buffer {
-  const sealed = Object.fromEntries(Object.entries(notes).filter(([name]) => name !== 'seal'))
+  const sealed = { ...notes, seal: undefined }
   return createHmac('sha256', key)
-    .update(`secure-mail notes v${notes.v}\n${canonical(sealed)}`)
+    .update(`secure-mail notes v${notes.v}\n${JSON.stringify(sorted(sealed))}`)
     .digest()
 }
 
 /**
- * JSON with sorted keys and no white space (the idea of RFC 8785): one text for one value, whatever order the fields
- * came in. Only strings, safe integers, booleans and null occur, so `JSON.stringify` is unambiguous for each.
+ * With sorted keys, so that there is one JSON text for one value, whatever order the fields came in (the idea of RFC
+ * 8785). Only strings, safe integers, booleans and null occur, and no name is a number, so `JSON.stringify` is
+ * unambiguous for each and keeps the order.
  */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join(',')}}`
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  // without a prototype no name has a meaning of its own
+  const copy = Object.create(null) as Record<string, unknown>
+  for (const name of Object.keys(value).sort()) copy[name] = sorted((value as Record<string, unknown>)[name])
+  return copy
 }

@@ -10,7 +10,7 @@ import { base64, CPR, mail, multipart, settingsWith, SUBMISSION } from './suppor
 const BAD_WORKER = path.join(__dirname, 'bad-worker.js')
 
 /** A mail that is not read where it stands: too large for that. */
-const order = (what: string) => mail({}, `${what} ${'x'.repeat(40_000)}`)
+const order = (what: string) => mail({}, `${what} ${'x'.repeat(140_000)}`)
 
 function withFile(bytes: Buffer, name = 'file.pdf'): Buffer {
   const [type, body] = multipart('mixed', [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import iconv from 'iconv-lite'
 import { decide } from '../../lib/gate'
-import type { Content, Rules, Verdict } from '../../lib/gate/types'
+import type { Content, Rules, SenderFacts, Verdict } from '../../lib/gate/types'
 import { transferEncoded } from '../corpus/formats/legacy'
 import { docx, xlsx, zip } from '../corpus/formats/office'
 import { forwarded } from '../corpus/formats/wrappers'
@@ -156,7 +156,7 @@ describe('properties of the gate', function () {
     )
   })
 
-  const EMPTY: Content = {
+  const EMPTY: Content & { sender: SenderFacts } = {
     request: { by: 'subject-tag', where: 'subject', inherited: false, secure: false },
     sender: {
       authenticated: true,
@@ -188,6 +188,7 @@ describe('properties of the gate', function () {
     const changes: Partial<Content>[] = [
       { request: { ...EMPTY.request, inherited: true } },
       { request: { ...EMPTY.request, secure: true } },
+      { sender: null },
       { sender: { ...EMPTY.sender, authenticated: false } },
       { sender: { ...EMPTY.sender, mailFrom: 'a@other.example' } },
       { sender: { ...EMPTY.sender, from: null } },

@@ -120,7 +120,8 @@ describe('rules: properties', function () {
             continue
           }
           const taken = pool.take(connectionKey(target, deps.heloName), new AbortController().signal)
-          const session = taken === undefined ? null : continueSession(taken, target, deps)
+          const session =
+            taken === undefined ? null : continueSession(taken, target, connectionKey(target, deps.heloName), deps)
           taken?.channel.socket.destroy()
           if (taken === undefined || session === null) continue
           served += 1
