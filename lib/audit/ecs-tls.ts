@@ -1,7 +1,7 @@
 /** A handshake in the terms of ECS. A connection serves many mails with one, so that most lines find it ready made. */
 import type { CertificateFacts, TlsFacts } from '../failure'
 import { DIGEST, TIME } from './forms'
-import { exact, key, member, object, plain, text, texts, type Json, type Mask } from './json'
+import { exact, key, object, plain, put, text, texts, type Json, type Mask } from './json'
 import type { AuditEvent } from './types'
 
 const K = {
@@ -34,7 +34,7 @@ export interface TlsJson {
 }
 
 const UNKNOWN: TlsJson = { tls: undefined, own: undefined }
-const NONE: TlsJson = { tls: object(member(K.established, plain(false))), own: undefined }
+const NONE: TlsJson = { tls: object(put('', K.established, plain(false))), own: undefined }
 const ready = new WeakMap<TlsFacts, TlsJson>()
 
 /** @param mask for the texts in it; handshakes that name a mailbox are looked through each time */
@@ -52,37 +52,31 @@ export function tlsJson(tls: AuditEvent['tls'], mask: Mask): TlsJson {
 
 function handshakeJson(tls: TlsFacts, mask: Mask): Json | undefined {
   const { name, number } = versionOf(tls)
-  return object(
-    member(K.established, plain(true)) +
-      member(K.version, text(number, mask)) +
-      member(K.versionProtocol, text(name, mask)) +
-      member(K.cipher, text(tls.cipher, mask)) +
-      member(K.resumed, plain(tls.resumed)) +
-      member(K.client, object(member(K.serverName, text(tls.servername, mask)))) +
-      member(K.server, tls.certificate === undefined ? undefined : certificateJson(tls.certificate, mask)),
-  )
+  let json = put('', K.established, plain(true))
+  json = put(json, K.version, text(number, mask))
+  json = put(json, K.versionProtocol, text(name, mask))
+  json = put(json, K.cipher, text(tls.cipher, mask))
+  json = put(json, K.resumed, plain(tls.resumed))
+  json = put(json, K.client, object(put('', K.serverName, text(tls.servername, mask))))
+  return object(put(json, K.server, tls.certificate === undefined ? undefined : certificateJson(tls.certificate, mask)))
 }
 
 /** What ECS has no name for. */
 function ownJson(tls: TlsFacts, mask: Mask): Json | undefined {
-  return object(
-    member(K.verified, plain(tls.verified)) +
-      member(K.auth, text(tls.auth, mask)) +
-      member(K.pkix, text(tls.pkix, mask)) +
-      member(K.spki, exact(tls.certificate?.spkiSha256.toLowerCase(), DIGEST, mask)),
-  )
+  let json = put('', K.verified, plain(tls.verified))
+  json = put(json, K.auth, text(tls.auth, mask))
+  json = put(json, K.pkix, text(tls.pkix, mask))
+  return object(put(json, K.spki, exact(tls.certificate?.spkiSha256.toLowerCase(), DIGEST, mask)))
 }
 
 function certificateJson(certificate: CertificateFacts, mask: Mask): Json | undefined {
-  return object(
-    member(K.subject, text(certificate.subject, mask)) +
-      member(K.issuer, text(certificate.issuer, mask)) +
-      member(K.notBefore, exact(isoDate(certificate.notBefore), TIME, mask)) +
-      member(K.notAfter, exact(isoDate(certificate.notAfter), TIME, mask)) +
-      // ECS asks for upper case here.
-      member(K.hash, object(member(K.sha256, exact(certificate.sha256.toUpperCase(), DIGEST, mask)))) +
-      member(K.x509, object(member(K.alternativeNames, texts(certificate.names, mask)))),
-  )
+  let json = put('', K.subject, text(certificate.subject, mask))
+  json = put(json, K.issuer, text(certificate.issuer, mask))
+  json = put(json, K.notBefore, exact(isoDate(certificate.notBefore), TIME, mask))
+  json = put(json, K.notAfter, exact(isoDate(certificate.notAfter), TIME, mask))
+  // ECS asks for upper case here.
+  json = put(json, K.hash, object(put('', K.sha256, exact(certificate.sha256.toUpperCase(), DIGEST, mask))))
+  return object(put(json, K.x509, object(put('', K.alternativeNames, texts(certificate.names, mask)))))
 }
 
 /** `TLSv1.3` -> tls, 1.3 (ECS keeps protocol and number apart). */

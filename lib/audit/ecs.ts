@@ -10,18 +10,22 @@ import { tlsJson } from './ecs-tls'
 import { CASE_ID, DIGEST, MAIL_ID, TIME, UUID } from './forms'
 import { personsMask, RECIPIENT_HMAC, recipientHmac, type DigestKey, type RecipientStyle } from './identity'
 import {
+  append,
   constant,
   exact,
   exacts,
+  fragment,
   key,
-  member,
   object,
   plain,
+  put,
   text,
   texts,
+  type Fragment,
   type Json,
   type Key,
   type Mask,
+  type Members,
 } from './json'
 import type { AuditEvent } from './types'
 
@@ -140,43 +144,37 @@ const RULESET = constant('securemail.policy')
 export function ecsLine(event: AuditEvent, context: EcsContext, stamp: EcsStamp): string {
   const facts = ACTIONS[event.action]
   const fixed = fixedOf(facts, event.action)
+  const known = knownOf(context)
   const mask = maskOf(event, context)
-  const { policy } = event
   const tls = tlsJson(event.tls, mask)
-  const members =
-    member(K.timestamp, exact(new Date(stamp.now).toISOString(), TIME, mask)) +
-    fixed.front +
-    member(K.message, text(event.message, mask)) +
-    member(
-      K.event,
-      object(
-        member(K.id, exact(stamp.id, UUID, mask)) +
-          fixed.kind +
-          member(K.outcome, text(event.outcome ?? facts.outcome, mask)) +
-          member(K.reason, text(event.failure?.resultType ?? event.optOut?.refusals[0], mask)) +
-          fixed.source +
-          member(K.sequence, plain(stamp.sequence)) +
-          // ECS counts nanoseconds.
-          member(K.duration, plain(event.duration === undefined ? undefined : Math.round(event.duration) * 1_000_000)),
-      ),
-    ) +
-    member(K.observer, observerJson(context)) +
-    mailMembers(event, context, mask) +
-    member(K.tls, tls.tls) +
-    (policy === undefined
-      ? ''
-      : member(
-          K.rule,
-          object(
-            member(K.ruleset, RULESET) +
-              member(K.id, text(policy.rule ?? policy.source, mask)) +
-              member(K.name, text(policy.level, mask)) +
-              member(K.description, text(policy.reason, mask)),
-          ),
-        )) +
-    member(K.error, errorJson(event.failure, mask)) +
-    member(K.securemail, securemailJson(event, context, stamp, tls.own, mask))
-  return object(members) ?? '{}'
+  const policy = event.policy === undefined ? undefined : policyJson(event.policy, known, mask)
+  let line = put('', K.timestamp, exact(new Date(stamp.now).toISOString(), TIME, mask))
+  line = append(line, fixed.front)
+  line = put(line, K.message, text(event.message, mask))
+  line = put(line, K.event, eventJson(event, fixed, facts, stamp, mask))
+  line = put(line, K.observer, known.observer)
+  line = putMail(line, event, context, mask)
+  line = put(line, K.tls, tls.tls)
+  line = put(line, K.rule, policy?.rule)
+  line = put(line, K.error, errorJson(event.failure, mask))
+  line = put(line, K.securemail, securemailJson(event, context, stamp, { tls: tls.own, policy: policy?.own }, mask))
+  return object(line) ?? '{}'
+}
+
+function eventJson(
+  { outcome, failure, optOut, duration }: AuditEvent,
+  fixed: Fixed,
+  facts: ActionFacts,
+  stamp: EcsStamp,
+  mask: Mask,
+): Json | undefined {
+  let json = append(put('', K.id, exact(stamp.id, UUID, mask)), fixed.kind)
+  json = put(json, K.outcome, text(outcome ?? facts.outcome, mask))
+  json = put(json, K.reason, text(failure?.resultType ?? optOut?.refusals[0], mask))
+  json = put(append(json, fixed.source), K.sequence, plain(stamp.sequence))
+  // ECS counts nanoseconds.
+  if (duration !== undefined) json = put(json, K.duration, plain(Math.round(duration) * 1_000_000))
+  return object(json)
 }
 
 /** What every text of this event goes through. */
@@ -195,86 +193,95 @@ function maskNumbers(value: string, context: EcsContext): string {
 
 /** Members that are the same in every event of an action. */
 interface Fixed {
-  front: string
-  kind: string
-  source: string
+  front: Fragment
+  kind: Fragment
+  source: Fragment
 }
 
-const fixed = new Map<ActionFacts, Fixed>()
+const fixedParts = new Map<ActionFacts, Fixed>()
 
 function fixedOf(facts: ActionFacts, action: AuditEvent['action']): Fixed {
-  let known = fixed.get(facts)
+  let known = fixedParts.get(facts)
   if (known === undefined) {
-    const { level } = facts
+    const { level, category, type } = facts
     known = {
-      front:
-        member(K.ecs, object(member(K.version, constant(ECS_VERSION)))) +
-        member(K.log, object(member(K.level, constant(level)))),
-      kind:
-        member(K.kind, constant('event')) +
-        member(K.category, constant(facts.category)) +
-        member(K.type, constant(facts.type)) +
-        member(K.action, constant(action)),
-      source:
-        member(K.dataset, constant('securemail.audit')) +
-        member(K.module, constant('securemail')) +
-        member(K.provider, constant('haraka')) +
-        member(K.severity, constant(SEVERITY[level])),
+      front: fragment(
+        [K.ecs, object(put('', K.version, constant(ECS_VERSION)))],
+        [K.log, object(put('', K.level, constant(level)))],
+      ),
+      kind: fragment(
+        [K.kind, constant('event')],
+        [K.category, constant(category)],
+        [K.type, constant(type)],
+        [K.action, constant(action)],
+      ),
+      source: fragment(
+        [K.dataset, constant('securemail.audit')],
+        [K.module, constant('securemail')],
+        [K.provider, constant('haraka')],
+        [K.severity, constant(SEVERITY[level])],
+      ),
     }
-    fixed.set(facts, known)
+    fixedParts.set(facts, known)
   }
   return known
 }
 
-const observers = new WeakMap<EcsContext, Json>()
+/** What was made before, in the words of one context. */
+interface Known {
+  /** The same in every line of a process. */
+  observer: Json | undefined
+  /** Rows and sources are few, and come again with every mail. */
+  policies: Map<string, { policy: Policy; json: PolicyJson }>
+}
 
-/** The same in every line of a process. */
+const knownIn = new WeakMap<EcsContext, Known>()
+
+function knownOf(context: EcsContext): Known {
+  let known = knownIn.get(context)
+  if (known === undefined) {
+    known = { observer: observerJson(context), policies: new Map() }
+    knownIn.set(context, known)
+  }
+  return known
+}
+
 function observerJson(context: EcsContext): Json | undefined {
-  const known = observers.get(context)
-  if (known !== undefined) return known
   const mask: Mask = (value) => maskNumbers(value, context)
-  const json = object(
-    member(K.hostname, text(context.hostname, mask)) +
-      member(K.product, constant('haraka-plugin-secure-mail')) +
-      member(K.version, text(context.version, mask)) +
-      member(K.type, constant('mta')),
-  )
-  if (json !== undefined) observers.set(context, json)
-  return json
+  let json = put('', K.hostname, text(context.hostname, mask))
+  json = put(json, K.product, constant('haraka-plugin-secure-mail'))
+  json = put(json, K.version, text(context.version, mask))
+  return object(put(json, K.type, constant('mta')))
 }
 
 /** Which mail, whose, from where and where to. */
-function mailMembers(event: AuditEvent, context: EcsContext, mask: Mask): string {
+function putMail(line: Members, event: AuditEvent, context: EcsContext, mask: Mask): Members {
   const { sender, source, destination } = event
   const aboutMail = event.mailId !== undefined || sender !== undefined || event.recipients !== undefined
   const from = text(sender, mask)
-  const to = context.recipients === 'clear' ? texts(addressesOf(event), mask) : undefined
-  const email =
-    member(K.direction, aboutMail ? OUTBOUND : undefined) +
-    member(K.localId, exact(event.mailId, MAIL_ID, mask)) +
-    member(K.messageId, text(event.messageId, mask)) +
-    member(K.sender, object(member(K.address, from))) +
-    member(K.to, object(member(K.address, to)))
-  const user = member(K.email, sender === '' ? undefined : from) + member(K.name, text(source?.user, mask))
-  return (
-    member(K.email, object(email)) +
-    member(K.user, object(user)) +
-    member(K.source, object(member(K.ip, text(source?.ip, mask)) + member(K.port, plain(source?.port)))) +
-    (destination === undefined
-      ? ''
-      : member(
-          K.destination,
-          object(
-            member(K.domain, text(destination.host, mask)) +
-              member(K.ip, text(destination.ip, mask)) +
-              member(K.port, plain(destination.port)),
-          ),
-        ))
+  let email = put('', K.direction, aboutMail ? OUTBOUND : undefined)
+  email = put(email, K.localId, exact(event.mailId, MAIL_ID, mask))
+  email = put(email, K.messageId, text(event.messageId, mask))
+  email = put(email, K.sender, object(put('', K.address, from)))
+  if (context.recipients === 'clear') email = put(email, K.to, object(put('', K.address, addressesJson(event, mask))))
+  line = put(line, K.email, object(email))
+  line = put(
+    line,
+    K.user,
+    object(put(put('', K.email, sender === '' ? undefined : from), K.name, text(source?.user, mask))),
   )
+  if (source !== undefined) {
+    line = put(line, K.source, object(put(put('', K.ip, text(source.ip, mask)), K.port, plain(source.port))))
+  }
+  if (destination === undefined) return line
+  const { host, ip, port } = destination
+  const json = put(put('', K.domain, text(host, mask)), K.ip, text(ip, mask))
+  return put(line, K.destination, object(put(json, K.port, plain(port))))
 }
 
-function addressesOf(event: AuditEvent): string[] {
-  return (event.recipients ?? []).filter((address) => addressParts(address).local !== '')
+function addressesJson(event: AuditEvent, mask: Mask): Json | undefined {
+  const addresses = event.recipients?.filter((address) => addressParts(address).local !== '')
+  return texts(addresses, mask)
 }
 
 /** Domains and digests are two lists, each value once: ECS has no lists of objects that can be searched. */
@@ -290,105 +297,102 @@ function recipientJson(event: AuditEvent, context: EcsContext, mask: Mask): Json
       digests.add(recipientHmac(maskNumbers(address, context), context.digestKey()))
     }
   }
-  return object(
-    member(IN.count, plain(all.length)) +
-      member(K.domain, texts([...domains], mask)) +
-      member(IN.hmac, exacts([...digests], RECIPIENT_HMAC, mask)),
-  )
+  let json = put('', IN.count, plain(all.length))
+  json = put(json, K.domain, texts([...domains], mask))
+  return object(put(json, IN.hmac, exacts([...digests], RECIPIENT_HMAC, mask)))
+}
+
+type Policy = NonNullable<AuditEvent['policy']>
+
+/** What stands under `rule`, and under `securemail.policy`. */
+interface PolicyJson {
+  rule: Json | undefined
+  own: Json | undefined
+}
+
+const MOST_POLICIES = 1000
+
+function policyJson(policy: Policy, { policies }: Known, mask: Mask): PolicyJson {
+  const { source, level, reason, rule, wouldHave } = policy
+  const name = rule ?? reason ?? source
+  const found = policies.get(name)
+  if (found !== undefined) {
+    const { policy: one } = found
+    const same = one.reason === reason && one.level === level && one.source === source && one.rule === rule
+    if (same && one.wouldHave === wouldHave) return found.json
+  }
+  let json = put('', K.ruleset, RULESET)
+  json = put(json, K.id, text(rule ?? source, mask))
+  json = put(json, K.name, text(level, mask))
+  const ruleJson = object(put(json, K.description, text(reason, mask)))
+  const own = put(put('', K.source, text(source, mask)), K.level, text(level, mask))
+  const made: PolicyJson = { rule: ruleJson, own: object(put(own, IN.wouldHave, text(wouldHave, mask))) }
+  // who is taken out of a text differs from mail to mail
+  if (!JSON.stringify(policy).includes('@')) {
+    if (policies.size >= MOST_POLICIES) policies.clear()
+    policies.set(name, { policy: { ...policy }, json: made })
+  }
+  return made
 }
 
 function errorJson(failure: Failure | undefined, mask: Mask): Json | undefined {
   if (failure === undefined) return undefined
-  return object(
-    member(K.code, text(failure.enhancedCode, mask)) +
-      member(K.type, text(failure.resultType, mask)) +
-      member(K.message, text(failure.publicText, mask)),
-  )
+  const json = put(put('', K.code, text(failure.enhancedCode, mask)), K.type, text(failure.resultType, mask))
+  return object(put(json, K.message, text(failure.publicText, mask)))
 }
 
 function securemailJson(
   event: AuditEvent,
   context: EcsContext,
   stamp: EcsStamp,
-  tls: Json | undefined,
+  { tls, policy }: { tls: Json | undefined; policy: Json | undefined },
   mask: Mask,
 ): Json | undefined {
-  const { failure, policy, optOut, report } = event
-  return object(
-    member(OWN.case_id, exact(event.caseId, CASE_ID, mask)) +
-      member(OWN.recipient, recipientJson(event, context, mask)) +
-      member(OWN.result_type, text(failure?.resultType ?? event.resultType, mask)) +
-      (failure === undefined ? '' : failureMembers(failure, mask)) +
-      (policy === undefined
-        ? ''
-        : member(
-            OWN.policy,
-            object(
-              member(K.source, text(policy.source, mask)) +
-                member(K.level, text(policy.level, mask)) +
-                member(IN.wouldHave, text(policy.wouldHave, mask)),
-            ),
-          )) +
-      (optOut === undefined
-        ? ''
-        : member(
-            OWN.optout,
-            object(
-              member(IN.by, text(optOut.by ?? undefined, mask)) +
-                member(IN.granted, plain(optOut.granted)) +
-                member(IN.refusals, texts(optOut.refusals, mask)),
-            ),
-          )) +
-      (report === undefined
-        ? ''
-        : member(
-            OWN.report,
-            object(member(K.kind, text(report.kind, mask)) + member(IN.status, text(report.status, mask))),
-          )) +
-      member(OWN.attempt, plain(event.attempt)) +
-      member(OWN.queue_age_s, plain(event.queueAge === undefined ? undefined : Math.round(event.queueAge) / 1000)) +
-      member(OWN.tls, tls) +
-      member(OWN.tls_token, text(event.tlsToken, mask)) +
-      member(OWN.prev_hash, exact(stamp.prevHash, DIGEST, mask)) +
-      extraMembers(event.extra, context, mask),
-  )
+  const { failure, optOut, report, attempt, queueAge, extra } = event
+  let json = put('', OWN.case_id, exact(event.caseId, CASE_ID, mask))
+  json = put(json, OWN.recipient, recipientJson(event, context, mask))
+  json = put(json, OWN.result_type, text(failure?.resultType ?? event.resultType, mask))
+  if (failure !== undefined) json = putFailure(json, failure, mask)
+  json = put(json, OWN.policy, policy)
+  if (optOut !== undefined) json = put(json, OWN.optout, optOutJson(optOut, mask))
+  if (report !== undefined) {
+    const { kind, status } = report
+    json = put(json, OWN.report, object(put(put('', K.kind, text(kind, mask)), IN.status, text(status, mask))))
+  }
+  json = put(json, OWN.attempt, plain(attempt))
+  if (queueAge !== undefined) json = put(json, OWN.queue_age_s, plain(Math.round(queueAge) / 1000))
+  json = put(json, OWN.tls, tls)
+  json = put(json, OWN.tls_token, text(event.tlsToken, mask))
+  json = put(json, OWN.prev_hash, exact(stamp.prevHash, DIGEST, mask))
+  return object(extra === undefined ? json : putExtra(json, extra, context, mask))
 }
 
 /** Where it failed, and in the remote server's own words. */
-function failureMembers({ privateDetail, mx, address, port, smtp }: Failure, mask: Mask): string {
-  const failure =
-    member(IN.detail, text(privateDetail, mask)) +
-    member(IN.mx, text(mx, mask)) +
-    member(K.address, text(address, mask)) +
-    member(K.port, plain(port))
-  return (
-    member(OWN.failure, object(failure)) +
-    (smtp === undefined
-      ? ''
-      : member(
-          OWN.smtp,
-          object(
-            member(K.code, plain(smtp.code)) +
-              member(IN.enhanced, text(smtp.enhanced, mask)) +
-              member(IN.text, text(smtp.text, mask)),
-          ),
-        ))
-  )
+function putFailure(members: Members, failure: Failure, mask: Mask): Members {
+  const { privateDetail, mx, address, port, smtp } = failure
+  const where = put(put('', IN.detail, text(privateDetail, mask)), IN.mx, text(mx, mask))
+  members = put(members, OWN.failure, object(put(put(where, K.address, text(address, mask)), K.port, plain(port))))
+  if (smtp === undefined) return members
+  const said = put(put('', K.code, plain(smtp.code)), IN.enhanced, text(smtp.enhanced, mask))
+  return put(members, OWN.smtp, object(put(said, IN.text, text(smtp.text, mask))))
+}
+
+function optOutJson({ by, granted, refusals }: NonNullable<AuditEvent['optOut']>, mask: Mask): Json | undefined {
+  const json = put(put('', IN.by, text(by ?? undefined, mask)), IN.granted, plain(granted))
+  return object(put(json, IN.refusals, texts(refusals, mask)))
 }
 
 /**
  * Further fields: only names that are names, only values that can be none of a person's numbers. They cannot take the
  * place of the fields that this file makes itself.
  */
-function extraMembers(extra: AuditEvent['extra'], context: EcsContext, mask: Mask): string {
-  if (extra === undefined) return ''
-  let members = ''
+function putExtra(members: Members, extra: NonNullable<AuditEvent['extra']>, context: EcsContext, mask: Mask): Members {
   for (const name of Object.keys(extra)) {
     const value = extra[name]
     const named = extraKey(name)
     // A number cannot be masked and stay one: what looks like a CPR number is left out.
     if (named === null || (typeof value === 'number' && looksMasked(value, context.mask))) continue
-    members += member(named, typeof value === 'string' ? text(value, mask) : plain(value))
+    members = put(members, named, typeof value === 'string' ? text(value, mask) : plain(value))
   }
   return members
 }

@@ -6,8 +6,16 @@
 declare const madeHere: unique symbol
 /** A JSON value that was made in this file. */
 export type Json = string & { readonly [madeHere]: 'value' }
-/** Name of a member with what stands around it: `,"name":`. */
-export type Key = string & { readonly [madeHere]: 'key' }
+/** Name of a member with what stands around it. */
+export interface Key {
+  readonly [madeHere]: 'key'
+  /** `{"name":` */
+  readonly first: string
+  /** `,"name":` */
+  readonly next: string
+}
+/** The members of an object so far, its bracket open: `{"a":1,"b":2`; '' = none. */
+export type Members = '' | (string & { readonly [madeHere]: 'members' })
 
 /** Replaces what must not be written. */
 export type Mask = (text: string) => string
@@ -18,9 +26,10 @@ const MAX_STRING = 4000
 /** Nothing in it that JSON writes in another way. */
 const PLAIN = /^[ !#-[\]-~]*$/
 
-/** @param name stands in our source */
+/** @param name stands in our source, or is looked through */
 export function key(name: string): Key {
-  return `,${JSON.stringify(name)}:` as Key
+  const json = JSON.stringify(name)
+  return { first: `{${json}:`, next: `,${json}:` } as Key
 }
 
 /** @param value stands in our source */
@@ -58,18 +67,27 @@ export function plain(value: number | boolean | undefined): Json | undefined {
   return (typeof value === 'boolean' || Number.isFinite(value) ? String(value) : 'null') as Json
 }
 
-/** A member of an object, its comma in front; '' where it has no value. */
-export function member(name: Key, value: Json | undefined): string {
-  return value === undefined ? '' : name + value
+/** One more member; none where it has no value. Nothing is copied: the pieces come together when the line is written. */
+export function put(members: Members, name: Key, value: Json | undefined): Members {
+  if (value === undefined) return members
+  return (members === '' ? name.first + value : members + name.next + value) as Members
 }
 
-/**
- * An object, or undefined where it would be empty.
- *
- * @param members what `member` gave, one behind the other
- */
-export function object(members: string): Json | undefined {
-  return members === '' ? undefined : (`{${members.slice(1)}}` as Json)
+/** Members that stand behind others, and are always the same. */
+export type Fragment = string & { readonly [madeHere]: 'fragment' }
+
+export function fragment(...members: readonly (readonly [Key, Json | undefined])[]): Fragment {
+  return members.map(([name, value]) => (value === undefined ? '' : name.next + value)).join('') as Fragment
+}
+
+/** Members with a fragment behind them. */
+export function append(members: Members, more: Fragment): Members {
+  return members === '' ? (`{${more.slice(1)}` as Members) : ((members + more) as Members)
+}
+
+/** The object, or undefined where it would be empty. */
+export function object(members: Members): Json | undefined {
+  return members === '' ? undefined : (`${members}}` as Json)
 }
 
 function list(values: readonly string[] | undefined, one: (value: string) => Json | undefined): Json | undefined {
