@@ -17,24 +17,39 @@ const FORM_SCRIPT = /^\s*(?:(?:AF[A-Za-z]+_[A-Za-z]+|event\.value\s*=\s*AFMakeNu
 /** Streams that a page may hold and that are no text: fonts, colours, functions. */
 const NOT_TEXT = new Set(['XRef', 'ObjStm', 'Metadata', 'EmbeddedFile'])
 
+/** Keys of streams that no page shows as its content (sections 7.10, 8.6.5.5, 8.7.4.5, 8.9.5, 9.7.5, 9.9). */
+const OTHER_STREAMS = ['Subtype', 'N', 'Alternate', 'FunctionType', 'ShadingType', 'Length1', 'CMapName', 'Width']
+
 interface Collection {
   file: PdfFile
   owners: PdfOwners
   where: string
   budget: ReadBudget
   reading: FileReading
+  /** Owners (`page 3`) of which PDFium gives no text. */
+  blank: ReadonlySet<string>
   /** Lines by place. */
   lines: Map<string, string[]>
   enclosed: Set<PdfObject>
 }
 
-/** @param maxPages as many pages are told apart */
-export function readPdfObjects(file: PdfFile, open: OpenFile, budget: ReadBudget, maxPages: number): FileReading {
+/**
+ * @param maxPages as many pages are told apart
+ * @param blank numbers of the pages, from 1, of which PDFium gives no text
+ */
+export function readPdfObjects(
+  file: PdfFile,
+  open: OpenFile,
+  budget: ReadBudget,
+  maxPages: number,
+  blank: readonly number[] = [],
+): FileReading {
   const owners = findOwners(file, maxPages)
   const collection: Collection = {
     file,
     owners,
     where: open.where,
+    blank: new Set(blank.map((page) => `page ${page}`)),
     budget,
     reading: emptyReading(),
     lines: new Map(),
@@ -219,17 +234,38 @@ function collectStream(collection: Collection, object: PdfObject, where: string)
   const form = typeOf(value, 'Subtype') === 'Form'
   const picture = typeOf(value, 'Subtype') === 'Image'
   if (picture && unused) problem(collection, where, 'a picture is there that no page shows')
-  if (picture || !(unused || pattern || form || isText(collection, object))) return
+  const page = !form && mayBeContent(value)
+  const blank = page && collection.blank.has(owners.of.get(object) ?? '')
+  if (page && !unused && !value.has('Filter') && isBinary(object.data))
+    problem(collection, where, 'the content of the page cannot be read')
+  if (picture || !(unused || pattern || form || blank || isText(collection, object))) return
   const content = contentOf(file, object, budget)
   if ('problem' in content) {
-    if (unused || pattern) problem(collection, where, content.problem)
+    if (unused || pattern || blank) problem(collection, where, content.problem)
     return
   }
   const { text, operators } = stringsOf(content.bytes.toString('latin1'))
+  // its font or its resources are missing, or it is no content
+  if (blank && ((operators && text.trim() !== '') || isBinary(content.bytes)))
+    problem(collection, where, 'the content of the page cannot be read')
   if (text !== '') reading.texts.push({ where, role: 'hidden', text })
   if (!operators) return
   if (unused) problem(collection, where, 'an earlier version of a page is in the file')
   if (pattern) problem(collection, where, 'text is painted as a pattern')
+}
+
+/** Could the stream be what a page shows? Fonts, colours, functions and samples say what they are. */
+function mayBeContent(dictionary: ReadonlyMap<string, PdfValue>): boolean {
+  return !OTHER_STREAMS.some((key) => dictionary.has(key))
+}
+
+/** Operators are text, but for the strings among them. */
+function isBinary(bytes: Buffer | undefined): boolean {
+  const head = (bytes ?? Buffer.alloc(0)).subarray(0, 1024)
+  let controls = 0
+  for (const byte of head)
+    if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0c && byte !== 0x0d) controls++
+  return controls * 20 > head.length
 }
 
 /** PDFium drops the filter of metadata, and not what it did, where it takes the encryption off. */

@@ -42,7 +42,8 @@ async function readBoth(file: OpenFile, budget: ReadBudget): Promise<FileReading
       const plain = encrypted ? readPlain(file, objects, pdf, budget) : { file: objects, problems: [] }
       const pages = readPages(file, pdf, budget)
       pdf.close()
-      const known = plain.file === null ? emptyReading() : readPdfObjects(plain.file, file, budget, MAX_PAGES)
+      const known =
+        plain.file === null ? emptyReading() : readPdfObjects(plain.file, file, budget, MAX_PAGES, pages.blank)
       const problems = [...plain.problems, ...(plain.file?.problems ?? [])]
       return merged(pages, known, {
         ...emptyReading(),
@@ -78,8 +79,10 @@ function readPlain(
   return { file: plain, problems }
 }
 
-function readPages(file: OpenFile, pdf: OpenPdf, budget: ReadBudget): FileReading {
+/** `blank`: numbers of the pages that have no text. */
+function readPages(file: OpenFile, pdf: OpenPdf, budget: ReadBudget): FileReading & { blank: readonly number[] } {
   const reading = emptyReading()
+  const blank: number[] = []
   const { pages } = pdf
   const unread = (where: string, reason: string) => reading.uninspected.push({ where, reason })
   if (pages < 1) unread(file.where, 'the document has no pages')
@@ -95,13 +98,14 @@ function readPages(file: OpenFile, pdf: OpenPdf, budget: ReadBudget): FileReadin
     if (stop === null && page !== null && budget.bytes(page.text.length)) {
       reading.texts.push({ where, role: 'text', text: page.text.replace(/\r\n?/g, '\n') })
       for (const reason of judgePage(page)) unread(where, reason)
+      if (page.text.trim() === '') blank.push(n + 1)
       continue
     }
     unread(where, stop ?? (page === null ? 'the page cannot be read' : 'the content is too large'))
     // one page that is missing leaves the others readable; a spent budget does not
     if (stop !== null || page !== null) break
   }
-  return reading
+  return { ...reading, blank }
 }
 
 function failed(file: OpenFile, reason: string): FileReading {
