@@ -223,7 +223,8 @@ describe('a worker that dies', function () {
             source: `exports.hook_send_email = (next, hmail) => {
               if (hmail.todo.rcpt_to[0].user === 'deadly' && hmail.num_failures === 0 && !require('fs').existsSync('died')) {
                 require('fs').writeFileSync('died', '')
-                void Promise.reject(new Error('nobody handles this'))
+                // a moment later: the client has its answer by then
+                setTimeout(() => void Promise.reject(new Error('nobody handles this')), 1000)
                 return
               }
               next()
