@@ -22,7 +22,7 @@ import type { PartnerFacts } from '../lib/digest'
 import { caseId } from '../lib/notify/case-id'
 import { loadTemplates, type Templates } from '../lib/notify/templates'
 import { LETTER_TEXTS } from '../lib/probe'
-import { turnOf } from '../lib/store/turns'
+import { onceDone } from '../lib/store/turns'
 import type { Store } from '../lib/store/types'
 import { addressParts } from '../lib/util/address'
 import { background } from './guard'
@@ -34,6 +34,8 @@ const GATHER = 3000
 /** How often it is looked whether a day has ended, in milliseconds. */
 const LOOK = 300_000
 const DAY = 24 * 3_600_000
+/** For composing and queueing; a process that dies meanwhile is followed by another. Milliseconds. */
+const CLAIM = 15 * 60_000
 /** Partners that are gathered at once. */
 const MOST_GATHERED = 2000
 
@@ -97,15 +99,7 @@ export function createSupportDigest(options: DigestOptions): SupportDigest {
     const day = utcDay(clock.now() - DAY)
     const partners = await factsOfDay(store, day)
     if (partners.length === 0) return
-    const work = `digest ${day}`
-    if (!(await turnOf(store, work, 10 * DAY))) return
-    try {
-      await send(day, partners)
-    } catch (error) {
-      // somebody else, or this process later, tries again
-      await store.remove(['turn', work])
-      throw error
-    }
+    await onceDone(store, `digest ${day}`, { claim: CLAIM, kept: 10 * DAY }, () => send(day, partners))
   }
 
   async function send(day: string, partners: readonly PartnerFacts[]): Promise<void> {
