@@ -146,16 +146,6 @@ export function holdsRow(text: string): boolean {
   })
 }
 
-/** The lines of a text, one after the other, without their ends (LF). */
-export function* linesOf(text: string): Generator<string> {
-  for (let start = 0; start <= text.length;) {
-    const lf = text.indexOf('\n', start)
-    const end = lf === -1 ? text.length : lf
-    yield text.slice(start, end)
-    start = end + 1
-  }
-}
-
 /** Do all lines from what is known of the table down to this one hold its delimiter? Then they are known, too. */
 function reaches(text: string, table: TextTable, start: number): boolean {
   if (start < table.start) return false

@@ -1,7 +1,7 @@
 /** CPR numbers in tables with typed cells: spreadsheets store numbers, and numbers have no leading zero. */
 import type { Table, TableCell } from '../message/files/types'
 import { findCpr, type CprHit } from './cpr'
-import { tableText } from './table-text'
+import { inReadingOrder, tableText } from './table-text'
 
 export interface TableHit extends CprHit {
   /** `attachment list.xlsx > Ark1!B7`; a number over two cells is at the first of them. */
@@ -20,11 +20,12 @@ const STORED = /^([1-9])(?:\.(\d{1,12}))?[eE]\+?0?(\d)$/
  * @returns in order of place; `start` and `end` mean nothing outside
  */
 export function findCprInTable(table: Table, now: number, isTimeUp: () => boolean = () => false): TableHit[] {
-  const shown = search(table, (cell) => cell.text, now, isTimeUp)
-  const neighbours = new Map(table.cells.map((cell) => [keyOf(cell.row, cell.column), cell]))
-  const digits = (cell: TableCell) => storedDigits(cell, neighbours)
-  if (!table.cells.some((cell) => cell.numeric && digits(cell) !== cell.text)) return shown
-  const stored = search(table, digits, now, isTimeUp)
+  const cells = inReadingOrder(table.cells)
+  const ordered = { ...table, cells }
+  const shown = search(ordered, (cell) => cell.text, now, isTimeUp)
+  const digits = (cell: TableCell, n: number) => storedDigits(cells, cell, n)
+  if (!cells.some((cell, n) => cell.numeric && digits(cell, n) !== cell.text)) return shown
+  const stored = search(ordered, digits, now, isTimeUp)
   // the same number in the same cell once, by its stronger reading
   const best = new Map<string, TableHit>()
   for (const hit of [...shown, ...stored]) {
@@ -35,7 +36,12 @@ export function findCprInTable(table: Table, now: number, isTimeUp: () => boolea
   return [...best.values()]
 }
 
-function search(table: Table, value: (cell: TableCell) => string, now: number, isTimeUp: () => boolean): TableHit[] {
+function search(
+  table: Table,
+  value: (cell: TableCell, n: number) => string,
+  now: number,
+  isTimeUp: () => boolean,
+): TableHit[] {
   const { text, columns, cellAt } = tableText(table, value)
   return findCpr(text, now, { columns, isTimeUp }).map((hit) => {
     const cell = cellAt(hit.start)
@@ -48,9 +54,9 @@ function search(table: Table, value: (cell: TableCell) => string, now: number, i
  * A stored number as the digits that were meant: exponents written out, `.0` dropped, and in a column of five digits
  * beside one of four (a number split over two cells) the zeros that both lost.
  */
-function storedDigits(cell: TableCell, neighbours: ReadonlyMap<number, TableCell>): string {
-  const stored = (cell.raw ?? cell.text).trim()
+function storedDigits(cells: readonly TableCell[], cell: TableCell, n: number): string {
   if (!cell.numeric) return cell.text
+  const stored = (cell.raw ?? cell.text).trim()
   const exponent = STORED.exec(stored)
   if (exponent !== null) {
     const [, lead = '', rest = '', power = ''] = exponent
@@ -58,22 +64,25 @@ function storedDigits(cell: TableCell, neighbours: ReadonlyMap<number, TableCell
   }
   const whole = wholeNumber(cell)
   if (whole === '') return cell.text
-  const beside = (step: number) => wholeNumber(neighbours.get(keyOf(cell.row, cell.column + step)))
-  if (whole.length === 5 && between(beside(1), 1, 4)) return `0${whole}`
-  if (whole.length < 4 && between(beside(-1), 5, 6)) return whole.padStart(4, '0')
+  if (whole.length === 5 && hasBeside(cells, n, 1, 1, 4)) return `0${whole}`
+  if (whole.length < 4 && hasBeside(cells, n, -1, 5, 6)) return whole.padStart(4, '0')
   return whole
 }
 
-function wholeNumber(cell: TableCell | undefined): string {
-  if (cell === undefined) return ''
+function wholeNumber(cell: TableCell): string {
   return /^(\d{1,15})(?:\.0+)?$/.exec((cell.numeric ? (cell.raw ?? cell.text) : cell.text).trim())?.[1] ?? ''
 }
 
-function between({ length }: string, least: number, most: number): boolean {
-  return length >= least && length <= most
-}
-
-/** Sheets have 16,384 columns at most. */
-function keyOf(row: number, column: number): number {
-  return row * 0x10000 + column
+/** Does a whole number of so many digits stand in the next cell (`step` 1) or the one before? A hostile sheet has places twice. */
+function hasBeside(cells: readonly TableCell[], n: number, step: 1 | -1, least: number, most: number): boolean {
+  const cell = cells[n]
+  for (let at = n + step; cell !== undefined; at += step) {
+    const other = cells[at]
+    const columns = other?.row === cell.row ? (other.column - cell.column) * step : Infinity
+    if (other === undefined || columns > 1) return false
+    if (columns < 1) continue
+    const { length } = wholeNumber(other)
+    if (length >= least && length <= most) return true
+  }
+  return false
 }

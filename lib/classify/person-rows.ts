@@ -3,7 +3,8 @@
  * each, such as a grade, a salary, an address or a date of birth.
  */
 import type { Table } from '../message/files/types'
-import { DELIMITERS, holdsRow, isRow, linesOf, type Delimiter } from './columns'
+import { linesOf } from '../message/lines'
+import { DELIMITERS, holdsRow, isRow, type Delimiter } from './columns'
 import * as lists from './words/persons'
 import { wordPattern } from './words/matcher'
 

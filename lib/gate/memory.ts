@@ -5,7 +5,7 @@
 import type { MemoryAccount } from '../message/files/budget'
 
 /** What all messages that are read at one time may hold together, in bytes. */
-export const POOL_BYTES = 200 * 1024 * 1024
+export const POOL_BYTES = 160 * 1024 * 1024
 
 /** Entries are in kibibytes, so that 32 bits hold any. */
 const UNIT = 1024

@@ -61,7 +61,7 @@ const STEPS = Uint8Array.from({ length: 0x100 }, (_, byte) => {
 })
 /** Smaller texts are not worth it, and larger ones should not stand in memory twice. Bytes. */
 const WORTH = 64 * 1024
-const MOST = 16 * 1024 * 1024
+const MOST = 64 * 1024 * 1024
 
 /**
  * UTF-8 of nothing but Latin-1, without control characters: decoded by hand, twice as fast as by Node and in half of the
@@ -104,6 +104,7 @@ function decodeNarrow(bytes: Buffer): string | null {
 
 /** Without a label: UTF-8 when it is valid UTF-8 (RFC 6532), else Windows-1252. */
 export function decodeUnlabelled(bytes: Buffer): string {
+  if (isAscii(bytes)) return bytes.toString('latin1')
   return isUtf8(bytes) ? withoutMark(bytes.toString('utf8')) : iconv.decode(bytes, 'windows-1252')
 }
 
@@ -129,7 +130,7 @@ function looksEbcdic(bytes: Buffer): boolean {
 }
 
 function decodeByLabel(bytes: Buffer, charset: string): string {
-  // the same text, several times as fast as by TextDecoder, and half as large in memory
+  // the same text, several times as fast as by TextDecoder, and outside of the heap when it is long
   if (!/jis/.test(charset) && isAscii(bytes)) return bytes.toString('latin1')
   if (/^utf-?8$/.test(charset) && isUtf8(bytes)) return withoutMark(bytes.toString('utf8'))
   // Encoding standard: these labels all mean Windows-1252, which Node 20's own TextDecoder takes for Latin-1

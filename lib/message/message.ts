@@ -35,7 +35,7 @@ export interface Part {
   disposition: string
   /** Inspected: read completely. */
   status: 'inspected' | 'uninspected'
-  /** Content, decoded from its transfer encoding; only of leaves. */
+  /** Content, decoded from its transfer encoding; only of leaves, and of files only until they are read completely. */
   bytes?: Buffer
   /** What the bytes are, when they are nothing to read as text. */
   kind?: BinaryKind

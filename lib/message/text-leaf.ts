@@ -1,5 +1,5 @@
 /** A leaf that holds text, read completely. */
-import { decodeCharset, isAsciiSuperset } from './charset'
+import { decodeCharset, isAsciiSuperset, type DecodedText } from './charset'
 import { readHtml, type HtmlText } from './html'
 import type { TextPiece } from './message'
 import { imageEndsClean, sniff } from './sniff'
@@ -23,14 +23,15 @@ export const SMALL_IMAGE = 64 * 1024
 /**
  * @param bytes decoded from the transfer encoding
  * @param type declared type
+ * @param decoded the text of the bytes, where it is there already: a long one should not stand in memory twice
  */
 export function readTextLeaf(
   bytes: Buffer,
   type: string,
   parameters: ReadonlyMap<string, string>,
   where: string,
+  decoded: DecodedText = decodeCharset(bytes, parameters.get('charset')),
 ): TextReading {
-  const decoded = decodeCharset(bytes, parameters.get('charset'))
   const text = unixLines(decoded.text)
   const problems = decoded.problem === undefined ? [] : [decoded.problem]
   const html = type === 'text/html' || looksLikeHtml(text) ? readHtml(text) : null
@@ -63,8 +64,21 @@ export function readTextLeaf(
 
 /** Text in which line ends are LF. */
 export function unixLines(text: string): string {
-  return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
+  if (!text.includes('\r')) return text
+  if (text.length <= AT_ONCE) return text.replace(/\r\n?/g, '\n')
+  const pieces: string[] = []
+  for (let start = 0; start < text.length;) {
+    let end = start + AT_ONCE
+    // a pair stays together
+    while (text.charAt(end - 1) === '\r') end++
+    pieces.push(text.slice(start, end).replace(/\r\n?/g, '\n'))
+    start = end
+  }
+  return pieces.join('')
 }
+
+/** Units of a text in which line ends are replaced at a time: what is noted of each of them adds up. */
+const AT_ONCE = 1024 * 1024
 
 /** Armor (RFC 7468, RFC 9580) of what is not read; signatures and public keys are no content. */
 const ARMOR = /^-----BEGIN (?!PGP (?:MESSAGE|SIGNATURE|SIGNED MESSAGE|PUBLIC KEY BLOCK)-----)/m

@@ -35,7 +35,7 @@ describe('memory of all messages that are read at one time', () => {
     assert.equal(other.take(100 * MIB), true)
     const again = ledger.open()
     assert.ok(again !== null)
-    assert.equal(accountOf(ledger.shared, again).take(99 * MIB), true)
+    assert.equal(accountOf(ledger.shared, again).take(59 * MIB), true)
     assert.equal(accountOf(ledger.shared, again).take(2 * MIB), false)
   })
 
@@ -88,7 +88,11 @@ const BOMBS: [name: string, file: () => Buffer, beyond: boolean][] = [
   ['gzip of 400 MB', () => gzipSync(zeros(400e6)), true],
   ['a document of 60 MB of XML', () => docxBody('<w:p><w:r><w:t>tekst</w:t></w:r></w:p>'.repeat(1_550_000)), false],
   ['a PDF with 300 MB in an object', () => pdfBomb(300e6), true],
-  ['40 MB of text', () => Buffer.alloc(40e6, 'Anna Hansen;12345;Aalborg\n'), false],
+  ['32 MB of table in text', () => Buffer.alloc(32e6, 'Anna Hansen;12345;Aalborg\n'), false],
+  ['20 MB of text with CRLF', () => Buffer.alloc(20e6, 'Kære Anna, vi ses på fredag.\r\n'), false],
+  ['24 MB of JSON', () => Buffer.from(`[${'{"navn":"Anna","nr":12345},'.repeat(920_000)}{}]`), false],
+  ['24 MB of vCards', () => Buffer.alloc(24e6, 'BEGIN:VCARD\nVERSION:4.0\nFN:Anna Hansen\nEND:VCARD\n'), false],
+  ['24 MB of HTML', () => Buffer.alloc(24e6, '<p>Anna <b>Hansen</b></p>\n'), false],
 ]
 
 function pdfBomb(size: number): Buffer {
@@ -109,11 +113,12 @@ const CHILD = `
   const clock = { now: Date.now }
   const { settings } = loadConfig(undefined, clock)
   const pool = createReaderPool({ workers: () => 2 })
-  const both = (raw) => Promise.allSettled([0, 1].map(() => pool.read(Buffer.from(raw), settings, clock)))
+  // each of them is handed over, as the gate does it: no third one stays behind
+  const both = (file) => Promise.allSettled([0, 1].map(() => pool.read(readFileSync(file), settings, clock)))
   ;(async () => {
-    for (let n = 0; n < 2; n++) await both(readFileSync(process.argv[2]))
+    for (let n = 0; n < 2; n++) await both(process.argv[2])
     const before = process.resourceUsage().maxRSS
-    const results = await both(readFileSync(process.argv[3]))
+    const results = await both(process.argv[3])
     const clean = results.filter(({ value }) => value !== undefined && !value.timeUp && value.uninspected.length === 0)
     console.log(JSON.stringify({ grown: (process.resourceUsage().maxRSS - before) / 1024, clean: clean.length }))
     await pool.close()

@@ -97,7 +97,7 @@ describe('pool of readers', function () {
   it('more bytes than may wait: refused at once, but one mail alone is read however large it is', async () => {
     const readers = start(1, BAD_WORKER)
     const large = (size: number) => Buffer.concat([mail({}, 'wait\n'), Buffer.alloc(size)])
-    const [first, second, third] = await Promise.all([90e6, 90e6, 90e6].map((size) => look(large(size), readers)))
+    const [first, second, third] = await Promise.all([40e6, 40e6, 40e6].map((size) => look(large(size), readers)))
     assert.deepEqual(first?.verdict.uninspected, [])
     assert.deepEqual(second?.verdict.uninspected, [])
     assert.ok(third !== undefined && codes(third).includes('cannot-inspect-now'))

@@ -1,29 +1,81 @@
 /** Tables in plain text (RFC 4180 and its kin): which character separates the cells is told by the text. */
+import { headingsAmong, isFull } from './table-blocks'
 import { columnName } from './table-names'
-import type { FileReading, ReadBudget, TableCell } from './types'
+import type { FileReading, ReadBudget, Table, TableCell } from './types'
 
 /** In this order when two fit alike. */
 const DELIMITERS = ['\t', ';', ',', '|'] as const
 /** Lines that are looked at to find the delimiter. */
 const SAMPLE = 20
-/** Cells of one table. */
-const MAX_CELLS = 500_000
+/** Cells between two looks at the clock. */
 const CHECK_EVERY = 4096
 const NUMBER = /^[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d{1,3})?$/
 
-/** @param text line ends are LF */
+/** Where a cell begins. */
+interface Place {
+  /** In the text. */
+  at: number
+  row: number
+  column: number
+}
+
+/**
+ * The text is cut into tables of some ten thousand cells, whose cells are made when they are asked for: objects for all
+ * of a long list would be more than a worker has.
+ *
+ * @param text line ends are LF
+ */
 export function readCsv(reading: FileReading, budget: ReadBudget, where: string, text: string): void {
   const delimiter = delimiterOf(text)
   if (delimiter === null) return
-  const cells: TableCell[] = []
-  const complete = readCells(text, delimiter, (row, column, value) => {
-    // Excel: ="0707614285" keeps the zero
-    const cell = value.trim().replace(/^="(.*)"$/s, '$1')
-    if (cell !== '') cells.push(typed(row, column, cell))
-    return cells.length < MAX_CELLS && (cells.length % CHECK_EVERY !== 0 || !budget.timeUp())
+  const blocks: Place[] = [{ at: 0, row: 0, column: 0 }]
+  let length = 0
+  let count = 0
+  const start = { at: 0, row: 0, column: 0 }
+  readCells(text, delimiter, start, (place) => {
+    if (isFull(length, place.column === 0)) {
+      blocks.push({ ...place })
+      length = 0
+    }
+    length++
+    return ++count % CHECK_EVERY !== 0 || !budget.timeUp()
   })
-  if (!complete) reading.uninspected.push({ where, reason: 'the table is too large' })
-  reading.tables.push({ where, cellName: (row, column) => `${columnName(column)}${row + 1}`, cells })
+  reading.tables.push(...tablesOf(text, delimiter, where, blocks))
+}
+
+/** One table for each block of the text. */
+function tablesOf(text: string, delimiter: string, where: string, blocks: readonly Place[]): Table[] {
+  /** One block at a time has its cells as objects. */
+  let made: { n: number; cells: readonly TableCell[] } | null = null
+  const cellsOf = (n: number): readonly TableCell[] => {
+    const start = blocks[n]
+    if (start === undefined) return []
+    if (made?.n !== n) made = { n, cells: cellsBetween(text, delimiter, start, blocks[n + 1]?.at ?? Infinity) }
+    return made.cells
+  }
+  const headings = blocks.length === 1 ? [] : headingsAmong(cellsOf(0))
+  return blocks.map((_, n) => ({
+    where,
+    cellName: (row: number, column: number) => `${columnName(column)}${row + 1}`,
+    ...(n === 0 ? {} : { headings }),
+    get cells() {
+      return cellsOf(n)
+    },
+  }))
+}
+
+function cellsBetween(text: string, delimiter: string, start: Place, end: number): TableCell[] {
+  const cells: TableCell[] = []
+  readCells(text, delimiter, start, ({ at, row, column }, value) => {
+    if (at >= end) return false
+    // Excel: ="0707614285" keeps the zero
+    const cell = value()
+      .trim()
+      .replace(/^="(.*)"$/s, '$1')
+    if (cell !== '') cells.push(typed(row, column, cell))
+    return true
+  })
+  return cells
 }
 
 /**
@@ -68,39 +120,47 @@ function typed(row: number, column: number, text: string): TableCell {
  * Cut into cells: quoted ones may hold delimiters and line ends, two quotes in them stand for one. What follows the
  * closing quote belongs to the cell.
  *
- * @returns false: `each` wanted no more
+ * @param start where the first cell begins
+ * @param each given a place that changes after the call; tells whether it wants more
  */
 function readCells(
   text: string,
   delimiter: string,
-  each: (row: number, column: number, value: string) => boolean,
-): boolean {
-  let row = 0
-  let column = 0
-  let at = 0
-  const isEnd = (character: string) => character === '\n' || (delimiter !== '' && character === delimiter)
-  while (at <= text.length) {
-    const pieces: string[] = []
-    if (text.charAt(at) === '"') {
-      at++
-      for (;;) {
-        const quote = text.indexOf('"', at)
-        pieces.push(text.slice(at, quote === -1 ? text.length : quote))
-        at = quote === -1 ? text.length : quote + 1
-        if (quote === -1 || text.charAt(at) !== '"') break
-        pieces.push('"')
-        at++
-      }
+  start: Readonly<Place>,
+  each: (place: Readonly<Place>, value: () => string) => boolean,
+): void {
+  const line = 0x0a
+  const cell = delimiter === '' ? line : delimiter.charCodeAt(0)
+  const place = { ...start }
+  let end = start.at
+  const value = () => valueOf(text.slice(place.at, end))
+  while (place.at <= text.length) {
+    end = text.charAt(place.at) === '"' ? behindQuotes(text, place.at) : place.at
+    if (end === -1) end = text.length
+    for (; end < text.length; end++) {
+      const code = text.charCodeAt(end)
+      if (code === line || code === cell) break
     }
-    const from = at
-    while (at < text.length && !isEnd(text.charAt(at))) at++
-    pieces.push(text.slice(from, at))
-    if (!each(row, column, pieces.join(''))) return false
-    if (text.charAt(at) === '\n') {
-      row++
-      column = 0
-    } else column++
-    at++
+    if (!each(place, value)) return
+    place.at = end + 1
+    if (text.charCodeAt(end) === line) {
+      place.row++
+      place.column = 0
+    } else place.column++
   }
-  return true
+}
+
+/** @returns where the quoted part that begins at `at` has ended; -1 = nothing ends it */
+function behindQuotes(text: string, at: number): number {
+  let quote = text.indexOf('"', at + 1)
+  while (quote !== -1 && text.charAt(quote + 1) === '"') quote = text.indexOf('"', quote + 2)
+  return quote === -1 ? -1 : quote + 1
+}
+
+/** A cell as it stands in the text, without its quotes. */
+function valueOf(cell: string): string {
+  if (!cell.startsWith('"')) return cell
+  const end = behindQuotes(cell, 0)
+  const [quoted, rest] = end === -1 ? [cell.slice(1), ''] : [cell.slice(1, end - 1), cell.slice(end)]
+  return quoted.replaceAll('""', '"') + rest
 }

@@ -31,6 +31,7 @@ import { readZip } from './zip'
 const ARCHIVE_DEPTH = 5
 /** Bytes of content that is not read which are searched as raw text. */
 const RAW_SEARCH = 4 * 1024 * 1024
+const NO_BYTES = Buffer.alloc(0)
 /** What the readers found in the files of one message. */
 interface Collected {
   texts: TextPiece[]
@@ -87,6 +88,10 @@ async function openAll(opening: Opening, message: Message, depth: Depth): Promis
   for (const { part, file, sound } of message.unopened) {
     const complete = await open(opening, file, depth)
     part.status = complete && sound ? 'inspected' : 'uninspected'
+    if (!complete) continue
+    // nobody needs the bytes any more, and what was found in them is still to be searched
+    file.bytes = NO_BYTES
+    delete part.bytes
   }
 }
 

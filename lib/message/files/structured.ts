@@ -28,7 +28,8 @@ export const readStructured: FileReader = (file: OpenFile, budget: ReadBudget): 
   const head = bytes.subarray(0, 4).toString('hex')
   const charset = MARKS.find(([mark]) => head.startsWith(mark))?.[1]
   const decoded = decodeCharset(bytes, charset)
-  const text = unixLines(decoded.text)
+  decoded.text = unixLines(decoded.text)
+  const { text } = decoded
   if (decoded.problem !== undefined && !isWide(decoded.problem)) return null
   const reading = emptyReading()
   const problem = (reason: string) => reading.uninspected.push({ where, reason })
@@ -42,7 +43,7 @@ export const readStructured: FileReader = (file: OpenFile, budget: ReadBudget): 
     return reading
   }
   const parameters = new Map(charset === undefined ? [] : [['charset', charset]])
-  const plain = readTextLeaf(bytes, 'text/plain', parameters, where)
+  const plain = readTextLeaf(bytes, 'text/plain', parameters, where, decoded)
   reading.texts.push(...plain.texts)
   for (const reason of plain.problems) problem(reason)
   if (OLD_SHEET.test(text)) problem('tables of this format are not read')

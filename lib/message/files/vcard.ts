@@ -1,8 +1,12 @@
 /** Cards and calendars (RFC 6350, vCard 2.1 and 3.0, RFC 5545): lines unfolded, values decoded, files in them opened. */
 import { decodeCharset } from '../charset'
+import { linesOf } from '../lines'
 import { encodedBlock, readTextLeaf } from '../text-leaf'
 import { decodeTransfer } from '../transfer'
 import type { FileReading, ReadBudget } from './types'
+
+/** Lines that are kept one by one. */
+const JOINED = 1000
 
 interface ContentLine {
   /** Name with its parameters, as written. */
@@ -20,13 +24,17 @@ export function isCard(text: string): boolean {
 
 /** @param text line ends are LF */
 export function readCards(reading: FileReading, budget: ReadBudget, where: string, text: string): void {
-  const shown: string[] = []
+  const shown = lineCollector(budget)
   const problem = (reason: string) => {
     if (!reading.uninspected.some((one) => one.reason === reason)) reading.uninspected.push({ where, reason })
   }
   for (const line of unfold(text)) {
     if (budget.timeUp()) {
       problem('the time for reading was up')
+      return
+    }
+    if (!shown.hasRoom()) {
+      problem('the content is too large')
       return
     }
     const parsed = parseLine(line)
@@ -66,7 +74,7 @@ export function readCards(reading: FileReading, budget: ReadBudget, where: strin
     // Outlook shows X-ALT-DESC;FMTTYPE=text/html in the place of the description
     if (plain.includes('<')) readHtmlValue(reading, `${where} > ${head.split(/[;:]/, 1)[0] ?? ''}`, plain)
   }
-  const all = shown.join('\n')
+  const all = shown.text()
   reading.texts.push({ where, role: 'text', text: all })
   const block = encodedBlock(all)
   if (block !== null) problem(block)
@@ -82,25 +90,48 @@ function readHtmlValue(reading: FileReading, where: string, value: string): void
  * Folded lines go on behind a blank (RFC 6350 section 3.2); in vCard 2.1 a quoted-printable value goes on behind `=`,
  * and base64 up to an empty line.
  */
-function unfold(text: string): string[] {
-  const lines: string[] = []
-  let current: string[] = []
+function* unfold(text: string): Generator<string> {
+  let current: string[] | null = null
   let isQuoted = false
   let isBase64 = false
-  for (const line of text.split('\n')) {
-    if (current.length > 0 && isQuoted && (current.at(-1) ?? '').endsWith('=')) current.push('\n', line)
-    else if (current.length > 0 && /^[ \t]/.test(line)) current.push(line.slice(1))
-    else if (current.length > 0 && isBase64 && /^[A-Za-z0-9+/]+={0,2}$/.test(line)) current.push(line)
+  for (const line of linesOf(text)) {
+    if (current !== null && isQuoted && (current.at(-1) ?? '').endsWith('=')) current.push('\n', line)
+    else if (current !== null && /^[ \t]/.test(line)) current.push(line.slice(1))
+    else if (current !== null && isBase64 && /^[A-Za-z0-9+/]+={0,2}$/.test(line)) current.push(line)
     else {
-      lines.push(current.join(''))
+      if (current !== null) yield current.join('')
       current = [line]
       const head = line.slice(0, Math.max(0, line.indexOf(':')))
       isQuoted = /quoted-printable/i.test(head)
       isBase64 = /;(?:encoding=)?(?:b|base64)(?:;|$)/i.test(head)
     }
   }
-  lines.push(current.join(''))
-  return lines.slice(1)
+  if (current !== null) yield current.join('')
+}
+
+/** Lines of text that are joined as they come: millions of strings would be more than a worker has. */
+function lineCollector(budget: ReadBudget) {
+  const joined: string[] = []
+  let lines: string[] = []
+  let room = true
+  const join = () => {
+    if (lines.length === 0) return
+    const text = lines.join('\n')
+    lines = []
+    room &&= budget.bytes(text.length)
+    joined.push(text)
+  }
+  return {
+    push(line: string) {
+      lines.push(line)
+      if (lines.length >= JOINED) join()
+    },
+    hasRoom: () => room,
+    text() {
+      join()
+      return joined.join('\n')
+    },
+  }
 }
 
 /** `group.NAME;PARAM="a:b":value`; parameters without a name are the short forms of vCard 2.1. */

@@ -4,6 +4,7 @@
  */
 import { addProblem, type LegacyContext } from './ole-context'
 import type { Table, TableCell } from './types'
+import { headingsAmong, isFull, MAX_HEADINGS } from './table-blocks'
 import { columnName } from './table-names'
 import { plainNumber } from './xlsx-format'
 import type { CellFormats } from './xlsx-parts'
@@ -13,11 +14,6 @@ const MAX_CELLS = 2_000_000
 /** What fits into the columns of a block. */
 const MAX_ROW = 0xffffffff
 const MAX_COLUMN = 0xffff
-/** Cells of one table; it ends with a row, unless the row is longer than twice that. */
-const BLOCK = 20_000
-/** Rows at the top that may head the columns, and the most cells of them. */
-const HEAD_ROWS = 20
-const MAX_HEADINGS = 4000
 /** Behind a text its stored form; neither can hold it (XML 1.0, section 2.2). */
 const BETWEEN = '\0'
 
@@ -82,7 +78,7 @@ export function cellStore(context: LegacyContext, where: string, count: CellCoun
   }
   const blockFor = (row: number): Block => {
     const last = blocks.at(-1)
-    const full = last !== undefined && last.length >= BLOCK && (row !== lastRow || last.length >= 2 * BLOCK)
+    const full = last !== undefined && isFull(last.length, row !== lastRow)
     lastRow = row
     if (last !== undefined && !full) return last
     const block = newBlock()
@@ -131,7 +127,8 @@ export function cellStore(context: LegacyContext, where: string, count: CellCoun
       const [first, ...others] = blocks
       if (first === undefined) return []
       trim(blocks.at(-1) ?? first)
-      const headings = others.length === 0 ? [] : headingsOf(first, source)
+      const headings =
+        others.length === 0 ? [] : headingsAmong(makeCells(first, Math.min(first.length, MAX_HEADINGS), source))
       return blocks.map((block, n) => ({
         where: name,
         cellName: (row: number, column: number) => `${columnName(column)}${row + 1}`,
@@ -142,12 +139,6 @@ export function cellStore(context: LegacyContext, where: string, count: CellCoun
       }))
     },
   }
-}
-
-function headingsOf(block: Block, source: CellSource): TableCell[] {
-  const cells = makeCells(block, Math.min(block.length, MAX_HEADINGS), source)
-  const top = cells[0]?.row ?? 0
-  return cells.filter(({ row }) => row < top + HEAD_ROWS)
 }
 
 function makeCells(block: Block, count: number, source: CellSource): TableCell[] {

@@ -46,6 +46,29 @@ describe('text files: tables', () => {
     it(name, async () => assert.deepEqual(cellsOf(await read(text)), cells))
   }
 
+  it('a long table is told in several, each with the headings, and no cell is lost where they are cut', async () => {
+    const rows = Array.from({ length: 30_000 }, (_, n) => `"a;""${n}""\n";${n};${n % 3 === 0 ? '' : 'x'}`)
+    const { tables } = await read(['navn;tal;andet', ...rows].join('\n'))
+    assert.ok(tables.length > 3)
+    const all = tables.flatMap((table) => [...table.cells])
+    assert.deepEqual(
+      all.filter(({ column }) => column === 1).map(({ row, text }) => `${row} ${text}`),
+      ['0 tal', ...rows.map((_, n) => `${n + 1} ${n}`)],
+    )
+    assert.equal(all.filter(({ column }) => column === 0)[777]?.text, 'a;"776"')
+    for (const [n, { headings, cells }] of tables.entries()) {
+      assert.deepEqual(
+        headings?.slice(0, 3).map(({ text }) => text),
+        n === 0 ? undefined : ['navn', 'tal', 'andet'],
+      )
+      if (n > 0) assert.ok((cells[0]?.row ?? 0) > (tables[n - 1]?.cells.at(-1)?.row ?? 0))
+    }
+    // one row without end is cut as well
+    const wide = (await read(`a;b\n${'5;6\n'.repeat(9)}${'1;'.repeat(99_999)}1\n2;3\n`)).tables
+    assert.ok(wide.length > 2)
+    assert.equal(wide.flatMap(({ cells }) => cells).length, 20 + 100_000 + 2)
+  })
+
   it('numbers are told from text', async () => {
     const [table] = (await read('a;b\n12;x\n')).tables
     assert.deepEqual(
