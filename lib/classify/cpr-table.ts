@@ -1,7 +1,8 @@
 /** CPR numbers in tables with typed cells: spreadsheets store numbers, and numbers have no leading zero. */
 import type { Table, TableCell } from '../message/files/types'
 import { findCpr, type CprHit } from './cpr'
-import { inReadingOrder, tableText } from './table-text'
+import { isCprHeading } from './cpr-context'
+import { headingsOf, inReadingOrder, tableText } from './table-text'
 
 export interface TableHit extends CprHit {
   /** `attachment list.xlsx > Ark1!B7`; a number over two cells is at the first of them. */
@@ -10,6 +11,9 @@ export interface TableHit extends CprHit {
 
 /** Digits of a number that is stored, not written: its exponent, if any, is worked out and its empty decimals go. */
 const STORED = /^([1-9])(?:\.(\d{1,12}))?[eE]\+?0?(\d)$/
+
+/** `707.614.285`, `2,110,625,629`: what a spreadsheet makes of a number that is shown with thousands. */
+const GROUPED = /^[1-9]\d{0,2}([.,' \u00a0\u202f\u2019])\d{3}\1\d{3}(?:\1\d{3})?$/
 
 /**
  * Find every number at LOW or above in a table. Cells are read as they are shown and as they are stored; the heading of
@@ -23,8 +27,10 @@ export function findCprInTable(table: Table, now: number, isTimeUp: () => boolea
   const cells = inReadingOrder(table.cells)
   const ordered = { ...table, cells }
   const shown = search(ordered, (cell) => cell.text, now, isTimeUp)
-  const digits = (cell: TableCell, n: number) => storedDigits(cells, cell, n)
-  if (!cells.some((cell, n) => cell.numeric && digits(cell, n) !== cell.text)) return shown
+  const isHeaded = columnsOfNumbers(table, cells)
+  const digits = (cell: TableCell, n: number) =>
+    (isHeaded(cell.column) ? groupedDigits(cell) : null) ?? storedDigits(cells, cell, n)
+  if (!cells.some((cell, n) => digits(cell, n) !== cell.text)) return shown
   const stored = search(ordered, digits, now, isTimeUp)
   // the same number in the same cell once, by its stronger reading
   const best = new Map<string, TableHit>()
@@ -48,6 +54,21 @@ function search(
     const where = cell === undefined ? table.where : `${table.where}!${table.cellName(cell.row, cell.column)}`
     return { ...hit, where }
   })
+}
+
+/** Is a column headed by a word for the number? Elsewhere thousands are amounts. */
+function columnsOfNumbers(table: Table, cells: readonly TableCell[]): (column: number) => boolean {
+  const headed = new Set<number>()
+  for (const [column, headings] of headingsOf(table.headings ?? [], cells)) {
+    if (headings.some(({ text }) => isCprHeading(text))) headed.add(column)
+  }
+  return (column) => headed.has(column)
+}
+
+/** @returns null: it is not written with thousands, or has more or fewer digits than a number has */
+function groupedDigits({ text }: TableCell): string | null {
+  const digits = GROUPED.test(text.trim()) ? text.replace(/\D/g, '') : ''
+  return digits.length === 9 || digits.length === 10 ? digits : null
 }
 
 /**

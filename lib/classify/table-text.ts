@@ -88,8 +88,10 @@ function gap(left: TableCell, right: TableCell): string {
  * Texts among the first rows of a column: each of them may be what heads it.
  *
  * @param before rows of the same table that an earlier part of it has told
+ * @param cells in reading order
+ * @returns by column
  */
-function headingsOf(
+export function headingsOf(
   before: readonly TableCell[],
   cells: readonly TableCell[],
 ): ReadonlyMap<number, readonly TableCell[]> {

@@ -46,6 +46,24 @@ describe('CPR numbers in tables with typed cells', () => {
       ['B2 high 070761-****'],
     ],
     [
+      'shown with thousands, under a word for it',
+      [
+        ['Navn', 'CPR'],
+        ['Bo', '707.614.285'],
+        ['Ib', '2,110,625,629'],
+      ],
+      ['B2 high 070761-****', 'B3 medium 211062-****'],
+    ],
+    [
+      'amounts with thousands',
+      [
+        ['CPR', 'Beløb'],
+        ['', '707.614.285'],
+        ['', '2,110,625,629'],
+      ],
+      [],
+    ],
+    [
       'the same without a heading',
       [
         ['Navn', 'Nr'],
