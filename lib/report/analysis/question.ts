@@ -40,7 +40,7 @@ export interface Section {
   /** What one row is, where the title does not say it. */
   note?: string
   columns: readonly Column[]
-  /** Query over the views of `views.ts`, or the rows themselves. */
+  /** Query over the views of `views.ts`, without a LIMIT of its own, or the rows themselves. */
   from: string | readonly Row[]
   chart?: Chart
   /** The verdict needs every row, however few are shown. */

@@ -6,31 +6,39 @@
  */
 import { column, type Question } from '../question'
 
+/** Over a row of `sessions`; NULL = a fact that is not known is no weakness. */
 const WEAK: Readonly<Record<string, string>> = {
   'old-version': "tls_version < '1.2'",
   'no-forward-secrecy': "tls_version < '1.3' AND NOT regexp_matches(cipher, '^(ECDHE|DHE)-')",
   'weak-cipher': "regexp_matches(cipher, 'RC4|DES|EXP|NULL|MD5')",
-  'self-signed': 'cert_subject = cert_issuer',
-  expired: 'cert_not_after < time',
-  unverifiable: "pkix <> 'ok'",
+  'self-signed': 'self_signed',
+  expired: 'expired',
+  unverifiable: 'unverifiable',
 }
 
-/** Each weak delivery once per kind; NULL = a fact that is not known is no weakness. */
+/** Deliveries are many, and what they can be told apart by is little: counted once, for every section. */
+const SESSIONS = `CREATE TEMP TABLE sessions AS
+  SELECT day, domain, tls_version, cipher, self_signed, expired, unverifiable, count(*) AS n, max(time) AS last_at FROM (
+    SELECT time, time::DATE AS day, domain, tls_version, cipher, cert_subject = cert_issuer AS self_signed,
+      cert_not_after < time AS expired, pkix <> 'ok' AS unverifiable
+    FROM deliveries WHERE action = 'delivery-succeeded' AND encrypted
+  ) GROUP BY ALL`
+
+/** Each weak session once per kind. */
 const KINDS = `
-  SELECT time, domain, tls_version, cipher, unnest(list_filter([
+  SELECT domain, tls_version, cipher, n, last_at, unnest(list_filter([
     ${Object.entries(WEAK)
       .map(([kind, condition]) => `CASE WHEN ${condition} THEN '${kind}' END`)
       .join(', ')}
   ], lambda kind: kind IS NOT NULL)) AS kind
-  FROM deliveries WHERE action = 'delivery-succeeded' AND encrypted`
-
-const ENCRYPTED = `SELECT count(*) FROM deliveries WHERE action = 'delivery-succeeded' AND encrypted`
+  FROM sessions`
 
 /** See the head of this file. */
 export const weakCrypto: Question = {
   name: 'weak-crypto',
   title: 'Weak cryptography',
   answers: 'How much went with weak TLS, to whom, and whether it becomes less.',
+  prepare: () => [SESSIONS],
   sections: () => [
     {
       name: 'kinds',
@@ -43,8 +51,8 @@ export const weakCrypto: Question = {
         column('domains', 'domains', 'number'),
         column('last_at', 'last', 'time'),
       ],
-      from: `SELECT kind, count(*) AS deliveries, count(*) / (${ENCRYPTED}) AS share, count(DISTINCT domain) AS domains,
-          max(time) AS last_at
+      from: `SELECT kind, sum(n) AS deliveries, sum(n) / (SELECT sum(n) FROM sessions) AS share, count(DISTINCT domain) AS domains,
+          max(last_at) AS last_at
         FROM (${KINDS}) GROUP BY kind ORDER BY deliveries DESC, kind`,
       chart: { kind: 'bars', along: 'kind', series: ['deliveries'] },
     },
@@ -62,7 +70,7 @@ export const weakCrypto: Question = {
       from: `SELECT domain, list(DISTINCT kind ORDER BY kind) AS kinds, list(DISTINCT tls_version ORDER BY tls_version) AS versions,
           list(DISTINCT cipher ORDER BY cipher) AS ciphers, max(of_kind) AS deliveries, max(last_at) AS last_at
         FROM (
-          SELECT domain, kind, tls_version, cipher, sum(count(*)) OVER (PARTITION BY domain, kind) AS of_kind, max(time) AS last_at
+          SELECT domain, kind, tls_version, cipher, sum(sum(n)) OVER (PARTITION BY domain, kind) AS of_kind, max(last_at) AS last_at
           FROM (${KINDS}) GROUP BY domain, kind, tls_version, cipher
         ) GROUP BY domain ORDER BY deliveries DESC, domain`,
     },
@@ -74,10 +82,10 @@ export const weakCrypto: Question = {
         column('deliveries', 'encrypted deliveries', 'number'),
         ...Object.keys(WEAK).map((kind) => column(kind, kind, 'share')),
       ],
-      from: `SELECT strftime(time, '%Y-%m-%d') AS day, count(*) AS deliveries, ${Object.entries(WEAK)
-        .map(([kind, condition]) => `count(*) FILTER (${condition}) / count(*) AS "${kind}"`)
+      from: `SELECT strftime(day, '%Y-%m-%d') AS day, sum(n) AS deliveries, ${Object.entries(WEAK)
+        .map(([kind, condition]) => `coalesce(sum(n) FILTER (${condition}), 0) / sum(n) AS "${kind}"`)
         .join(', ')}
-        FROM deliveries WHERE action = 'delivery-succeeded' AND encrypted GROUP BY day ORDER BY day`,
+        FROM sessions GROUP BY sessions.day ORDER BY sessions.day`,
       chart: { kind: 'lines', along: 'day', series: Object.keys(WEAK) },
     },
   ],
