@@ -163,11 +163,9 @@ async function answeredSections(
 ): Promise<AnsweredSection[]> {
   const answered: AnsweredSection[] = []
   for (const { name, title, note, columns, from, chart, cards, judged: whole } of sections) {
+    const shown = whole === true ? Infinity : limit
     const { rows, truncated } =
-      typeof from === 'string'
-        ? // the engine is told, so that it does not sort what nobody will see
-          await (whole === true ? engine.query(from) : engine.query(`${from} LIMIT ${limit + 1}`, limit))
-        : { rows: from, truncated: false }
+      typeof from === 'string' ? await engine.query(limited(from, shown), shown) : { rows: from, truncated: false }
     if (whole === true) judged.set(name, rows)
     answered.push({
       name,
@@ -183,6 +181,11 @@ async function answeredSections(
     })
   }
   return answered
+}
+
+/** The engine is told how many rows are wanted, so that it does not sort what nobody will see. */
+function limited(sql: string, rows: number): string {
+  return Number.isFinite(rows) ? `${sql} LIMIT ${rows + 1}` : sql
 }
 
 async function ownSection(engine: Engine, { sql, limit }: AskOptions): Promise<AnsweredSection> {
