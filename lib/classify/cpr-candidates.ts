@@ -143,10 +143,12 @@ function isGlued(text: string, start: number): boolean {
   )
 }
 
-/** Asked in any order; the spots are few in most regions. */
+/** Asked in any order, and mostly for the spot of the last answer. */
 function spotFinder(view: DigitView, spots: readonly Spot[]): (at: number) => boolean {
+  let current = spots[0]
   return (at) => {
     const place = view.at(at)
+    if (current !== undefined && current.start <= place && place < current.end) return true
     let low = 0
     let high = spots.length - 1
     while (low <= high) {
@@ -154,7 +156,10 @@ function spotFinder(view: DigitView, spots: readonly Spot[]): (at: number) => bo
       const spot = spots[middle]
       if (spot === undefined || spot.end <= place) low = middle + 1
       else if (spot.start > place) high = middle - 1
-      else return true
+      else {
+        current = spot
+        return true
+      }
     }
     return false
   }

@@ -69,7 +69,7 @@ export function contextOf(
   const near = nearest(text, candidate, words.strong)
   const keyword = near ?? (far === null ? null : { name: far.name, distance: FAR, together: false, before: true })
   if (heading) evidence.push({ name: 'column:cpr', points: 4 })
-  else if (keyword !== null) evidence.push({ name: `keyword:${shown(keyword.name)}`, points: keywordPoints(keyword) })
+  else if (keyword !== null) evidence.push({ name: evidenceOf(keyword.name), points: keywordPoints(keyword) })
   const weak = neighbours(words.weak, candidate)
   if (distance(weak.before, candidate) <= NEAR_BEFORE || distance(weak.after, candidate) <= NEAR_AFTER) {
     evidence.push({ name: 'keyword:person', points: 1 })
@@ -105,11 +105,22 @@ function isAsciiLetter(code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)
 }
 
-function shown(word: string): string {
-  return word
-    .toLowerCase()
-    .replace(/[\s:=]+/g, ' ')
-    .trim()
+const evidenceNames = new Map<string, string>()
+/** Enough for the spellings of people. */
+const MOST_NAMES = 1000
+
+/** A list of persons says the same word again and again. */
+function evidenceOf(word: string): string {
+  let name = evidenceNames.get(word)
+  if (name === undefined) {
+    const shown = word
+      .toLowerCase()
+      .replace(/[\s:=]+/g, ' ')
+      .trim()
+    name = `keyword:${shown}`
+    if (evidenceNames.size < MOST_NAMES) evidenceNames.set(word, name)
+  }
+  return name
 }
 
 /** What every label looks like, so that most texts are not searched for all of them. */

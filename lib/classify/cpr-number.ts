@@ -37,7 +37,7 @@ export function cprFacts(date: string, serial: string, now: number): CprFacts | 
   const birth = Date.UTC(year, month - 1, day)
   // a day of grace: it is tomorrow already in other time zones
   if (birth > now + DAY) return null
-  const age = new Date(now).getUTCFullYear() - year
+  const age = yearOf(now) - year
   return {
     replacement: false,
     letters,
@@ -56,7 +56,17 @@ export function fullYear(yy: number, seventh: number): number {
 
 /** Evidence, never a gate: since 1 October 2007 numbers are given that do not fulfil it. */
 export function mod11(digits: string): boolean {
-  return WEIGHTS.reduce((sum, weight, n) => sum + weight * Number(digits.charAt(n)), 0) % 11 === 0
+  let sum = 0
+  for (let n = 0; n < WEIGHTS.length; n++) sum += (WEIGHTS[n] ?? 0) * (digits.charCodeAt(n) - 48)
+  return sum % 11 === 0
+}
+
+let known = { now: Number.NaN, year: 0 }
+
+/** Asked for every candidate of a text, with the same time. */
+export function yearOf(now: number): number {
+  if (known.now !== now) known = { now, year: new Date(now).getUTCFullYear() }
+  return known.year
 }
 
 function daysIn(month: number, year: number): number {

@@ -8,6 +8,7 @@ import { CLASS, CLASSES } from './char-classes'
 import { columnsOf, type Columns } from './columns'
 import type { Candidate, Separator } from './cpr-candidates'
 import { contextOf, farKeywords, isCprHeading, wordsOf, type Evidence } from './cpr-context'
+import { yearOf } from './cpr-number'
 import { crowdOf, type Crowd, type Group } from './cpr-crowd'
 import { regionsOf, type Region } from './cpr-regions'
 import { findSpots, isExponent, isNarrow } from './cpr-spots'
@@ -281,7 +282,7 @@ function ownEvidence(candidate: Candidate, now: number): Evidence[] {
 function isTimeStamp({ date, serial, separator, facts }: Candidate, now: number): boolean {
   if (facts.letters || facts.replacement || facts.exempt) return false
   const time = Number(serial.slice(0, 2)) < 24 && Number(serial.slice(2)) < 60
-  const year = new Date(now).getUTCFullYear() % 100
+  const year = yearOf(now) % 100
   const recent = (yy: number) => yy <= year + 1 && yy >= year - 10
   if (!time) return false
   if (separator === 'contiguous' && recent(Number(date.slice(0, 2)))) {
