@@ -125,6 +125,11 @@ function onceWritten(
     })
     .catch((error: unknown) => {
       report('queue_outbound', error)
+      // whether the client has its answer is not known: a second one could be taken for that of the next mail
+      connection.disconnect()
+    })
+    .catch((error: unknown) => {
+      report('queue_outbound', error)
     })
 }
 
