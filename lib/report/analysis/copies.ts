@@ -7,11 +7,13 @@ import { createHash } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
+  closeSync,
   constants,
-  createReadStream,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -93,7 +95,7 @@ async function keptCopy(engine: Engine, file: LogFile, options: CopyOptions): Pr
     const note = JSON.parse(readFileSync(noteOf(parquet), 'utf8')) as Note
     if (note.form !== FORM || note.source !== entryOf(file) || statSync(parquet).size !== note.size) return undefined
     if ((await rowsOf(engine, parquet)) !== note.lines) return undefined
-    if (options.scan && (await storedDigest(file)) !== note.scan.stored) return undefined
+    if (options.scan && storedDigest(file) !== note.scan.stored) return undefined
     return { file, parquet, lines: note.lines, damaged: note.damaged, scan: note.scan, kept: true }
   } catch {
     // none, or one that cannot be used: the source is read
@@ -167,9 +169,18 @@ function entryOf(file: LogFile): string {
   return [size, mtimeNs, ctimeNs, ino].join(' ')
 }
 
-async function storedDigest(file: LogFile): Promise<string> {
+/** Read at once: nothing else waits, and a stream would take four times as long. */
+function storedDigest(file: LogFile): string {
   const digest = createHash('sha256')
-  for await (const chunk of createReadStream(file.path, { highWaterMark: 1024 * 1024 })) digest.update(chunk as Buffer)
+  const piece = Buffer.allocUnsafe(256 * 1024)
+  const source = openSync(file.path, 'r')
+  try {
+    for (let count = readSync(source, piece); count > 0; count = readSync(source, piece)) {
+      digest.update(piece.subarray(0, count))
+    }
+  } finally {
+    closeSync(source)
+  }
   return digest.digest('hex')
 }
 
