@@ -28,10 +28,10 @@ interface Place {
 export function readCsv(reading: FileReading, budget: ReadBudget, where: string, text: string): void {
   const delimiter = delimiterOf(text)
   if (delimiter === null) return
-  const blocks: Place[] = [{ at: 0, row: 0, column: 0 }]
+  const start: Place = { at: 0, row: 0, column: 0 }
+  const blocks = [start]
   let length = 0
   let count = 0
-  const start = { at: 0, row: 0, column: 0 }
   readCells(text, delimiter, start, (place) => {
     if (isFull(length, place.column === 0)) {
       blocks.push({ ...place })
