@@ -157,5 +157,6 @@ export async function removeFile(item: HMailItem): Promise<boolean> {
 
 /** Set a file aside under the name `error.*`, which Haraka leaves alone and `secure-mail queue` lists. */
 export async function setAside(haraka: HarakaModules, item: HMailItem): Promise<void> {
+  await giveFile(item)
   await fs.rename(item.path, path.join(haraka.queue.queue_dir, `error.${item.filename}`))
 }
