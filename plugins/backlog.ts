@@ -8,11 +8,12 @@ import { FIRST } from '../lib/deliver/limiter'
 import type { HarakaModules, HMailItem } from './haraka'
 import { identityOf } from './queue-file'
 
-/** A mail of which only the name is held. */
+/** A mail of which only the name is held; of one that has no file yet, its item. */
 interface Name {
   filename: string
   /** Milliseconds since the epoch. */
   at: number
+  item?: HMailItem
 }
 
 /** Files that are being read at once. */
@@ -30,6 +31,10 @@ export interface BacklogHandlers {
   isPaused: () => boolean
   /** How many deliveries to a domain can run at a time; asked again each time. */
   places: (domain: string) => number
+  /** Is a mail's file all that is needed, so that its item can be forgotten? */
+  canBeRead: (item: HMailItem) => boolean
+  /** An item is not used any more. */
+  forget: (item: HMailItem) => void
 }
 
 /** First come, first served; by identity. */
@@ -48,9 +53,21 @@ export function openBacklog(haraka: HarakaModules, given: BacklogHandlers): void
   handlers = given
   clearInterval(timer)
   timer = setInterval(() => {
+    shorten(given)
     for (const domain of aside.keys()) callAside(haraka, domain)
     pump(haraka)
   }, LOOK).unref()
+}
+
+/** Mails that have got a file while they stood aside become names as well. */
+function shorten({ canBeRead, forget }: BacklogHandlers): void {
+  for (const names of aside.values()) {
+    for (const [identity, { item, at }] of names) {
+      if (item === undefined || !canBeRead(item)) continue
+      names.set(identity, { filename: item.filename, at })
+      forget(item)
+    }
+  }
 }
 
 /** It is the mail's turn: it will be read and delivered when there is room. */
@@ -81,16 +98,18 @@ function read(haraka: HarakaModules, { opened }: BacklogHandlers, filename: stri
 /**
  * A mail that has been read is about to be delivered.
  *
- * @param canBeRead false = its item is all there is (it stands in the journal), and is never sent away
- * @returns false when enough mail of its domain is under way: then it stands aside, and the item is not used any more
+ * @param canBeRead false = its item is all there is (it stands in the journal)
+ * @returns false when enough mail of its domain is under way: then it stands aside, and comes again when it is called
  */
 export function begin(haraka: HarakaModules, item: HMailItem, canBeRead: boolean): boolean {
   const { domain } = item.todo ?? { domain: '' }
   const now = working.get(domain) ?? 0
-  if (canBeRead && handlers !== undefined && now >= most(domain, handlers)) {
+  if (handlers !== undefined && now >= most(domain, handlers)) {
     const others = aside.get(domain) ?? new Map<string, Name>()
-    others.set(identityOf(haraka, item.filename), { filename: item.filename, at: item.next_process })
+    const name = { filename: item.filename, at: item.next_process }
+    others.set(identityOf(haraka, item.filename), canBeRead ? name : { ...name, item })
     aside.set(domain, others)
+    if (canBeRead) handlers.forget(item)
     return false
   }
   working.set(domain, now + 1)
@@ -116,9 +135,13 @@ function callAside(haraka: HarakaModules, domain: string): void {
   const others = aside.get(domain)
   if (others === undefined || handlers === undefined || handlers.isPaused()) return
   const room = Math.min(CALLED, most(domain, handlers) - (working.get(domain) ?? 0))
-  for (const [identity, { filename }] of [...others].slice(0, Math.max(0, room))) {
+  let called = 0
+  for (const [identity, { filename, item }] of others) {
+    if (called >= room) break
+    called += 1
     others.delete(identity)
-    read(haraka, handlers, filename)
+    if (item === undefined) read(haraka, handlers, filename)
+    else haraka.queue.delivery_queue.push(item)
   }
   if (others.size === 0) aside.delete(domain)
 }
@@ -133,10 +156,12 @@ function most(domain: string, { places }: BacklogHandlers): number {
   return filed > UNDER_WAY / 2 ? 1 : open
 }
 
-/** Everybody who is only a name here. */
-export function* namesDue(): Generator<{ identity: string; nextTry: number }, void, undefined> {
+/** Everybody who stands here. */
+export function* namesDue(): Generator<{ identity: string; nextTry: number; item?: HMailItem }, void, undefined> {
   for (const names of [line, ...aside.values()]) {
-    for (const [identity, { at }] of names) yield { identity, nextTry: at }
+    for (const [identity, { at, item }] of names) {
+      yield { identity, nextTry: at, ...(item === undefined ? {} : { item }) }
+    }
   }
 }
 
@@ -145,13 +170,13 @@ export function isNameDue(identity: string): boolean {
   return line.has(identity) || [...aside.values()].some((names) => names.has(identity))
 }
 
-/** Take a mail out: it is the caller's from now on. @returns the name of its file; undefined when it is not here */
-export function takeName(identity: string): string | undefined {
+/** Take a mail out: it is the caller's from now on. @returns undefined when it is not here */
+export function takeName(identity: string): Pick<Name, 'filename' | 'item'> | undefined {
   for (const names of [line, ...aside.values()]) {
     const found = names.get(identity)
     if (found === undefined) continue
     names.delete(identity)
-    return found.filename
+    return found
   }
   return undefined
 }

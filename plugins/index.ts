@@ -26,7 +26,7 @@ import {
 } from './haraka'
 import { holdMessage } from './intake'
 import { harvestFrom } from './harvest'
-import { idle, live, TROUBLE_RETRY } from './lifecycle'
+import { canBeRead, idle, live, TROUBLE_RETRY } from './lifecycle'
 import { applyListen } from './listen'
 import { keepRequiretlsHere, offerRequiretls } from './requiretls'
 import { instanceDirectory, openRuntime, type Runtime } from './runtime'
@@ -116,6 +116,8 @@ export function register(this: HarakaPlugin): void {
     // a process that ends begins with no other mail
     isPaused: () => isPaused() || state?.runtime?.signal.aborted === true,
     places: (domain) => state?.runtime?.deliverer.places(asciiDomain(domain)) ?? 1,
+    canBeRead,
+    forget: forgetMessage,
   })
   const takeover = takeOver(haraka, {
     deliver,

@@ -45,10 +45,8 @@ const progressOf = new WeakMap<HMailItem, Progress>()
  * under way, let it stand aside until its turn. Never rejects; `next_cb` is called exactly once.
  */
 export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailItem): Promise<void> {
-  // what is known of it here and nowhere else (delivered, but its file could not be removed) must not be forgotten
-  const canBeRead = !isInJournal(item) && !progressOf.has(item)
-  if (!backlog.begin(haraka, item, canBeRead)) {
-    forgetMessage(item)
+  const hasFile = canBeRead(item)
+  if (!backlog.begin(haraka, item, hasFile)) {
     item.next_cb()
     return
   }
@@ -56,8 +54,14 @@ export async function live(haraka: HarakaModules, runtime: Runtime, item: HMailI
   try {
     await counted(oneLife(haraka, runtime, item, () => attempt(haraka, runtime, item)))
   } finally {
-    backlog.end(haraka, domain, canBeRead)
+    backlog.end(haraka, domain, hasFile)
   }
+}
+
+/** Is the file of a mail all that has to be kept of it? */
+export function canBeRead(item: HMailItem): boolean {
+  // what is known of it here and nowhere else (delivered, but its file could not be removed) must not be forgotten
+  return !isInJournal(item) && !progressOf.has(item)
 }
 
 async function counted(life: Promise<void>): Promise<void> {

@@ -161,7 +161,9 @@ export function takeOut(haraka: HarakaModules, identity: string): HMailItem | un
     return held.item
   }
   const name = takeName(identity)
-  if (name !== undefined) return new haraka.HMailItem(name, path.join(queue.queue_dir, name))
+  if (name !== undefined) {
+    return name.item ?? new haraka.HMailItem(name.filename, path.join(queue.queue_dir, name.filename))
+  }
   const place = queue.delivery_queue.tasks.findIndex((item) => identityOf(haraka, item.filename) === identity)
   return place < 0 ? undefined : queue.delivery_queue.tasks.splice(place, 1)[0]
 }

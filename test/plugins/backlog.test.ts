@@ -1,5 +1,6 @@
 /** Mails that are only names: read a few at a time, in turn, and never behind a partner that takes none. */
 import assert from 'node:assert/strict'
+import sinon from 'sinon'
 import {
   begin,
   end,
@@ -16,6 +17,9 @@ import { dueMails, isDue, takeOut, watchWaiting } from '../../plugins/waiting-ro
 
 /** A process whose files are read when the test says so, and whose deliveries begin and end when it says so. */
 function gateway(places: (domain: string) => number = () => 5) {
+  const clock = sinon.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const files = new Set<HMailItem>()
+  const forgotten: HMailItem[] = []
   const opened: (() => void)[] = []
   const tasks: HMailItem[] = []
   let paused = false
@@ -45,11 +49,17 @@ function gateway(places: (domain: string) => number = () => 5) {
     opened: () => new Promise((resolve) => opened.push(() => resolve(true))),
     isPaused: () => paused,
     places,
+    canBeRead: (item) => files.has(item),
+    forget: (item) => void forgotten.push(item),
   })
   const settled = () => new Promise((resolve) => setImmediate(resolve))
   return {
     haraka,
     tasks,
+    /** Items that have a file by now, and those that were given up for their file. */
+    files,
+    forgotten,
+    tick: (milliseconds: number): void => void clock.tick(milliseconds),
     arrive: (domain: string, count = 1): string[] =>
       Array.from({ length: count }, () => {
         const filename = `1_2_0_9_back${++made}_1_h`
@@ -76,6 +86,7 @@ describe('mails that are only names', () => {
   /** Nothing is left for the next test: the backlog is one for the process. */
   afterEach(() => {
     for (const { identity } of [...namesDue()]) takeName(identity)
+    sinon.restore()
   })
 
   it('are read a few at a time, in their order', async () => {
@@ -165,11 +176,45 @@ describe('mails that are only names', () => {
     }
   })
 
-  it('mail that has no file of its own never stands aside', () => {
+  it('mail that has no file of its own stands aside as it is, and comes again as the same item', () => {
     const { haraka, arrive, tasks } = gateway(() => 1)
-    arrive('journal.test', 3)
-    for (const item of tasks.splice(0)) assert.equal(begin(haraka, item, false), true)
-    for (let n = 0; n < 3; n += 1) end(haraka, 'journal.test', false)
+    watchWaiting(haraka)
+    const names = arrive('journal.test', 3)
+    const items = tasks.splice(0)
+    assert.deepEqual(
+      items.map((item) => begin(haraka, item, false)),
+      [true, false, false],
+    )
+    assert.deepEqual(tasks, [])
+    assert.deepEqual(
+      dueMails(haraka).map(({ item }) => item),
+      items.slice(1),
+    )
+    end(haraka, 'journal.test', false)
+    assert.deepEqual(tasks.splice(0), [items[1]])
+    assert.equal(begin(haraka, items[1]!, false), true)
+    assert.equal(takeOut(haraka, `1_${names[2]!.split('_')[4]!}`), items[2])
+    end(haraka, 'journal.test', false)
+    assert.deepEqual(tasks, [])
+  })
+
+  it('and becomes a name when it has got a file meanwhile', async () => {
+    const { haraka, arrive, tasks, files, forgotten, read, tick } = gateway(() => 1)
+    arrive('filed.test', 3)
+    const items = tasks.splice(0)
+    for (const item of items) begin(haraka, item, false)
+    files.add(items[1]!)
+    tick(1000)
+    assert.deepEqual(forgotten, [items[1]])
+    assert.deepEqual(
+      [...namesDue()].map(({ item }) => item),
+      [undefined, items[2]],
+    )
+    end(haraka, 'filed.test', false)
+    await read()
+    const [again] = tasks.splice(0)
+    assert.equal(again?.filename, items[1]!.filename)
+    assert.notEqual(again, items[1])
   })
 
   it('are seen by `queue list`, and taken out by `queue bounce`', async () => {
