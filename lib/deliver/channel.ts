@@ -31,6 +31,10 @@ export interface Channel {
   write(data: string | Buffer): void
   /** Several pieces in one write to the network. @throws ChannelError */
   writeAll(pieces: readonly Buffer[]): void
+  /** What is written from now on waits for `letGo`, and leaves in one write. */
+  hold(): void
+  /** Twice does no harm. */
+  letGo(): void
   /**
    * Wait until what was written has left our buffers.
    * @param ms deadline in milliseconds
@@ -81,6 +85,7 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
   let lost: ChannelError | undefined
   let following = signal
   let resting = false
+  let held = false
   let grace = 0
   let graceTimer: NodeJS.Timeout | undefined
 
@@ -127,6 +132,7 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
   }
 
   function follow(next: AbortSignal): void {
+    following.removeEventListener('abort', onAbort)
     following = next
     next.addEventListener('abort', onAbort, { once: true })
     if (next.aborted) onAbort()
@@ -157,6 +163,16 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
       if (lost) throw lost
       socket.cork()
       for (const piece of pieces) socket.write(piece)
+      socket.uncork()
+    },
+    hold() {
+      if (held) return
+      held = true
+      socket.cork()
+    },
+    letGo() {
+      if (!held) return
+      held = false
       socket.uncork()
     },
     async flush(ms) {

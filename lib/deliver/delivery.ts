@@ -14,6 +14,7 @@ import {
   localFailure,
   mostTelling,
 } from './failures'
+import type { Handover } from './handover'
 import type { Met } from './host-status'
 import type { Release } from './limiter'
 import { heldAgainst, publishedVerdict } from './monitor'
@@ -298,17 +299,18 @@ export class Delivery {
    * @returns false when there is none, or it turned out to be dead: no content was sent then, nothing counts as tried,
    *   and the message goes over a new connection
    */
-  async #overOpenConnection(target: Target, sessionDeps: SessionDeps): Promise<boolean> {
+  async #overOpenConnection(target: Target, sessionDeps: SessionDeps, rested = false): Promise<boolean> {
     const key = connectionKey(target, sessionDeps.heloName)
-    const taken = this.shared.pool.take(key, this.signal)
+    const taken = this.shared.pool.take(key, this.signal, rested)
     if (taken === undefined) return false
-    const session = continueSession(taken, target, key, sessionDeps)
+    const { behind } = taken
+    const session = continueSession(taken.session, target, key, sessionDeps)
     if (session === null) {
-      sessionDeps.part(taken.channel)
+      if (behind?.release() !== false) sessionDeps.part(taken.session.channel)
       return false
     }
     try {
-      await this.#converse(session, sessionDeps)
+      await this.#converse(session, sessionDeps, behind)
       this.#reached = true
       return true
     } catch (error) {
@@ -317,18 +319,24 @@ export class Delivery {
         this.#note(at(error.failure, placeOf(target)))
         return true
       }
-      this.deps.log('debug', `delivery ${this.request.mailId}: ${target.host}: an idle connection was dead`)
+      this.deps.log('debug', `delivery ${this.request.mailId}: ${target.host}: an open connection was dead`)
+      // what happened to the message ahead says nothing about other connections
+      if (behind !== undefined) return await this.#overOpenConnection(target, sessionDeps, true)
       this.shared.pool.drop(key)
       return false
     }
   }
 
-  /** @throws HostTrouble (rejects): the next address may be tried */
-  async #converse(session: Session, sessionDeps: SessionDeps): Promise<void> {
-    const { channel } = session
-    if (!session.tls) await this.#permitClearText(session, sessionDeps)
+  /**
+   * @param behind the message before, on a connection that was handed on
+   * @throws HostTrouble (rejects): the next address may be tried
+   */
+  async #converse(session: Session, sessionDeps: SessionDeps, behind?: Handover): Promise<void> {
+    if (!session.tls) await this.#permitClearText(session, sessionDeps, behind)
     const settled: RecipientOutcome[] = []
+    const reused = session.use.served > 0
     let usable = false
+    let next: Handover | undefined
     try {
       usable = await transact({
         session,
@@ -339,19 +347,42 @@ export class Delivery {
           settled.push(outcome)
           await this.#settle(outcome)
         },
+        behind,
+        handOn: () => (next = this.#handOn(session)),
       })
     } catch (error) {
       usable = error instanceof HostTrouble && error.inStep
-      if (error instanceof ChannelError) throw this.#located(session, channelFailure(error, 'mail transaction'))
+      if (error instanceof ChannelError) {
+        if (behind !== undefined && error.kind === 'timeout') this.shared.pool.strict(session.use.key)
+        throw this.#located(session, channelFailure(error, 'mail transaction'))
+      }
       if (error instanceof HostTrouble) throw this.#located(session, error.failure, error.inStep)
       throw error
     } finally {
-      if (usable) this.shared.pool.give(session, destination(this.request))
-      else channel.destroy(new ChannelError('closed', 'given up'))
+      if (next !== undefined) this.shared.pool.withdraw(next)
+      if (behind?.release() !== false && next?.finish(usable) !== false) this.#putAway(session, usable)
     }
     this.shared.hosts.reached(session.target, session.use.key)
-    this.#attempt(session, settled)
+    this.#attempt(session, settled, reused)
     this.#monitor(session, settled)
+  }
+
+  /** Whoever waits for the same destination has the connection next, and the place of this delivery. */
+  #handOn(session: Session): Handover | undefined {
+    const { limiter, pool } = this.shared
+    if (this.#stopped() || !limiter.waits(destination(this.request))) return undefined
+    const handover = pool.offer(session)
+    if (handover === undefined) return undefined
+    this.#reached = true
+    this.#release?.('reached')
+    return handover
+  }
+
+  #putAway(session: Session, usable: boolean): void {
+    const key = destination(this.request)
+    if (usable) this.shared.pool.give(session, key)
+    else session.channel.destroy(new ChannelError('closed', 'given up'))
+    this.shared.sockets.rests(key)
   }
 
   #located(session: Session, failure: Failure, inStep = false): HostTrouble {
@@ -359,12 +390,12 @@ export class Delivery {
   }
 
   /** No record, no clear text: nothing has been said but EHLO when this is asked. */
-  async #permitClearText(session: Session, sessionDeps: SessionDeps): Promise<void> {
+  async #permitClearText(session: Session, sessionDeps: SessionDeps, behind?: Handover): Promise<void> {
     const { host, address } = session.target
     try {
       await this.request.beforePlaintext({ host, address, recipients: this.#open() })
     } catch (error) {
-      sessionDeps.part(session.channel)
+      if (behind?.release() !== false) sessionDeps.part(session.channel)
       throw new DeliveryStop(
         localFailure('Sending without encryption could not be recorded, so it was not done.', error),
       )
@@ -414,7 +445,7 @@ export class Delivery {
   }
 
   /** A host that gave final replies: `ok` when it took the mail for somebody. */
-  #attempt(session: Session, settled: readonly RecipientOutcome[]): void {
+  #attempt(session: Session, settled: readonly RecipientOutcome[], reused: boolean): void {
     const { host, address, port } = session.target
     const ok = settled.some((outcome) => outcome.result === 'delivered')
     const failure = settled.flatMap((outcome) => (outcome.result === 'delivered' ? [] : [outcome.failure]))[0]
@@ -426,7 +457,7 @@ export class Delivery {
       ok,
       ...(ok || !failure ? {} : { failure }),
       ...(session.tls ? { tls: session.tls } : {}),
-      ...(session.use.served > 1 ? { reused: true as const } : {}),
+      ...(reused ? { reused: true as const } : {}),
     })
   }
 }

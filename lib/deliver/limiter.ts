@@ -22,6 +22,8 @@ export interface Limiter {
   acquire(key: string, limit: () => number, signal: AbortSignal, onWait?: () => void): Promise<Release>
   /** Deliveries to a destination that run now. */
   running(key: string): number
+  /** Does anybody wait for a place at a destination? */
+  waits(key: string): boolean
   /** Deliveries that run, and those that would if places of other processes were free. */
   demand(key: string): number
   /** How many deliveries to a destination may run by experience, and by the limit. */
@@ -105,6 +107,7 @@ export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limite
 
   return {
     running: (key) => destinations.get(key)?.running ?? 0,
+    waits: (key) => (destinations.get(key)?.waiting.size ?? 0) > 0,
     demand(key) {
       const destination = destinations.get(key)
       const [first] = destination?.waiting ?? []

@@ -6,8 +6,10 @@ export interface OpenSockets {
   count(key: string): number
   /** The same factory; its sockets count for `key` from the call until they are closed. */
   counted(key: string, factory?: SocketFactory): SocketFactory
-  /** Resolves when a socket to the destination is closed, or the signal fires. */
+  /** Resolves when a socket to the destination is closed or could be (`rests`), or the signal fires. */
   oneClosed(key: string, signal: AbortSignal): Promise<void>
+  /** A connection to the destination is in use no more. */
+  rests(key: string): void
 }
 
 export function createOpenSockets(): OpenSockets {
@@ -18,11 +20,16 @@ export function createOpenSockets(): OpenSockets {
     const left = (open.get(key) ?? 1) - 1
     if (left > 0) open.set(key, left)
     else open.delete(key)
+    tellWaiting(key)
+  }
+
+  function tellWaiting(key: string): void {
     for (const go of waiting.get(key) ?? []) go()
   }
 
   return {
     count: (key) => open.get(key) ?? 0,
+    rests: tellWaiting,
     counted:
       (key, factory = connect) =>
       (options) => {

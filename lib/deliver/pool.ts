@@ -3,6 +3,7 @@
  * TLS connection 1.7 ms (measured), and it spares the partner as much.
  */
 import { ChannelError } from './channel'
+import { Handover } from './handover'
 import { quit, type Session } from './session'
 
 /** What decides how long a connection may be used; read when one is given back. */
@@ -18,9 +19,34 @@ export const MAX_AGE = 300_000
 /** Connections that rest, over all destinations; more push out the one that has rested longest. */
 export const MAX_RESTING = 500
 
+/** Servers that are remembered for not taking the next message's commands with the end of this one's content. */
+const MAX_STRICT = 1_000
+
+/** A connection for one more message. */
+export interface Taken {
+  session: Session
+  /** The message before is not answered yet. */
+  behind?: Handover
+}
+
 export interface Pool {
-  /** The connection under `key` that rested for the shortest time, or undefined; it is the caller's from now on. */
-  take(key: string, signal: AbortSignal): Session | undefined
+  /**
+   * The connection under `key` that rested for the shortest time, or one that was offered; it is the caller's from now
+   * on.
+   *
+   * @param rested not one that was offered
+   */
+  take(key: string, signal: AbortSignal, rested?: boolean): Taken | undefined
+  /**
+   * Offers a connection on which a message is under way whose content is with the network, for the next one.
+   *
+   * @returns undefined when it is not to be used again, or its server is `strict`
+   */
+  offer(session: Session): Handover | undefined
+  /** Nobody gets it any more who has not got it. */
+  withdraw(handover: Handover): void
+  /** The server under `key` did not answer commands that came with the end of a message: none are sent so any more. */
+  strict(key: string): void
   /**
    * Takes a connection on which nothing is under way. It rests here until somebody needs it, or is closed politely: at
    * once when it has done its share, later when nobody comes.
@@ -55,6 +81,8 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
   const all = new Set<Resting>()
   const perDestination = new Map<string, number>()
   const goodbyes = new Set<Promise<void>>()
+  const offered = new Map<string, Set<Handover>>()
+  const strictOnes = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
@@ -97,8 +125,22 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
     timer.unref()
   }
 
+  /** @returns until when it may rest (milliseconds since the epoch); undefined = it has done its share */
+  function usableUntil({ use: { served, openedAt } }: Session): number | undefined {
+    const { idle, messages } = limits()
+    const present = now()
+    const until = Math.min(present + idle, openedAt + MAX_AGE)
+    return closed || served >= messages || until <= present ? undefined : until
+  }
+
+  function withdraw(handover: Handover): void {
+    const { key } = handover.session.use
+    const others = offered.get(key)
+    if (others?.delete(handover) && others.size === 0) offered.delete(key)
+  }
+
   return {
-    take(key, signal) {
+    take(key, signal, rested = false) {
       const present = now()
       for (let resting = byKey.get(key)?.at(-1); resting; resting = byKey.get(key)?.at(-1)) {
         if (resting.until <= present) {
@@ -107,16 +149,32 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
         }
         remove(resting)
         resting.session.channel.wake(signal)
-        return resting.session
+        return { session: resting.session }
       }
-      return undefined
+      const [behind] = offered.get(key) ?? []
+      if (behind === undefined || rested) return undefined
+      withdraw(behind)
+      behind.take(signal)
+      return { session: behind.session, behind }
+    },
+    offer(session) {
+      const { key } = session.use
+      if (strictOnes.has(key) || usableUntil(session) === undefined) return undefined
+      const handover = new Handover(session)
+      const others = offered.get(key)
+      if (others === undefined) offered.set(key, new Set([handover]))
+      else others.add(handover)
+      return handover
+    },
+    withdraw,
+    strict(key) {
+      if (strictOnes.size >= MAX_STRICT) strictOnes.clear()
+      strictOnes.add(key)
     },
     give(session, destination) {
-      const { idle, messages } = limits()
-      const { key, served, openedAt } = session.use
-      const present = now()
-      const until = Math.min(present + idle, openedAt + MAX_AGE)
-      if (closed || served >= messages || until <= present || session.channel.unread()) {
+      const { key } = session.use
+      const until = usableUntil(session)
+      if (until === undefined || session.channel.unread()) {
         part(session)
         return
       }
@@ -153,6 +211,7 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
       }
     },
     drain() {
+      offered.clear()
       for (const resting of all) end(resting)
     },
     async close() {

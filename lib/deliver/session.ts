@@ -82,6 +82,8 @@ export interface ConnectionUse {
   served: number
   /** A transaction was left without a final reply: RSET comes before the next one (RFC 5321 section 4.1.4). */
   unfinished: boolean
+  /** The end of the last message was answered soon: see `handover.ts`. */
+  prompt: boolean
 }
 
 /** Where a session stands when the conversation may begin. */
@@ -153,6 +155,7 @@ async function openOnce(
       openedAt: deps.clock.now(),
       served: 0,
       unfinished: false,
+      prompt: false,
     }
     return { ...opened, use }
   } catch (error) {

@@ -4,10 +4,11 @@
  */
 import type { Settings } from '../config/settings'
 import type { TlsFacts } from '../failure'
-import { ChannelError } from './channel'
+import { ChannelError, type Channel } from './channel'
 import { sendContent, sendPiece } from './content'
 import { mailCommand, rcptCommand } from './envelope'
 import { at, channelFailure, DeliveryStop, HostTrouble, localFailure, replyFailure, unexpectedReply } from './failures'
+import { promptness, type Handover } from './handover'
 import { replyText, type Reply } from './reply'
 import { quiet, type Session } from './session'
 import type { DeliveryRequest, RecipientOutcome } from './types'
@@ -26,6 +27,17 @@ export interface Transaction {
   timeouts: Settings['delivery']['timeouts']
   /** Takes an outcome; awaited before the conversation goes on. */
   settle(outcome: RecipientOutcome): Promise<void>
+  /** The message before, on a connection that was handed on. */
+  behind?: Handover
+  /** Each command waits for the answer to the one before, whatever the server offers. */
+  oneByOne?: true
+  /**
+   * Hands the connection on: the content is written and waits to be let go, together with what the next message says at
+   * once.
+   *
+   * @returns undefined when nobody wants it
+   */
+  handOn(): Handover | undefined
 }
 
 /**
@@ -39,30 +51,43 @@ export async function transact(transaction: Transaction): Promise<boolean> {
   const mail = mailCommand(request, capabilities, target.need.requiretls)
   const rcpts = recipients.map((recipient) => ({ recipient, line: rcptCommand(request, capabilities, recipient) }))
   // RFC 2920 section 3.1: MAIL, RCPT and DATA may share a group, DATA as its last.
-  const pipelined = capabilities.has('PIPELINING')
+  const pipelined = capabilities.has('PIPELINING') && transaction.oneByOne === undefined
   const { use } = session
   const again = use.served > 0
-  const reset = use.unfinished
-  quiet(channel)
+  const behind = transaction.behind?.pending === true ? transaction.behind : undefined
+  if (behind === undefined) {
+    if (transaction.behind !== undefined) await turnOf(transaction.behind)
+    quiet(channel)
+  }
+  const reset = behind === undefined && use.unfinished
+  // A server that is there answers at once on a connection that it kept open; one that is gone never will.
+  const first = again ? Math.min(timeouts.mail, REUSED_REPLY) : timeouts.mail
   use.served += 1
   use.unfinished = true
   if (pipelined) {
     const group = [...(reset ? ['RSET'] : []), mail, ...rcpts.map((rcpt) => rcpt.line), 'DATA']
     channel.write(`${group.join('\r\n')}\r\n`)
   }
+  if (behind !== undefined) {
+    channel.letGo()
+    await turnOf(behind)
+    use.unfinished = true
+  }
+  const waits = [...(reset ? [first] : []), first, ...rcpts.map(() => timeouts.rcpt), timeouts.data]
+  const replies = pipelined && again ? await groupReplies(channel, waits) : []
+  if (replies === undefined) return await transact({ ...transaction, behind: undefined, oneByOne: true })
+  const answer = (ms: number): Reply | Promise<Reply> => replies.shift() ?? channel.reply(ms)
   const ask = async (line: string, ms: number): Promise<Reply> => {
     if (!pipelined) {
       quiet(channel)
       channel.write(`${line}\r\n`)
     }
-    const reply = await channel.reply(ms)
+    const reply = await answer(ms)
     // RFC 5321 section 3.8: 421 is about the server, not about this mail; the next host may take it.
     if (reply.code === 421) throw new HostTrouble(replyFailure(reply, 'server is closing'))
     return reply
   }
 
-  // A server that is there answers at once on a connection that it kept open; one that is gone never will.
-  const first = again ? Math.min(timeouts.mail, REUSED_REPLY) : timeouts.mail
   if (reset && !isPositive(await ask('RSET', first))) throw new ChannelError('protocol', 'RSET was refused')
   const mailReply = await ask(mail, first)
   // RFC 5321 section 4.1.4: 503 is about the order of commands, so it is about this connection and not about the mail.
@@ -71,7 +96,7 @@ export async function transact(transaction: Transaction): Promise<boolean> {
   if (!isPositive(mailReply)) {
     expectRefusal(mailReply, 'MAIL')
     for (const recipient of recipients) await refuse(transaction, recipient, mailReply, 'sender')
-    return pipelined ? await withdraw(transaction, recipients.length) : true
+    return pipelined ? await withdraw(transaction, recipients.length, answer) : true
   }
   for (const { recipient, line } of rcpts) {
     const reply = await ask(line, timeouts.rcpt)
@@ -82,7 +107,7 @@ export async function transact(transaction: Transaction): Promise<boolean> {
     }
   }
   // Nobody is left: DATA is not said, or, where it is out already, what came of it is looked at.
-  if (accepted.length === 0) return pipelined ? await withdraw(transaction, 0) : true
+  if (accepted.length === 0) return pipelined ? await withdraw(transaction, 0, answer) : true
 
   const data = await ask('DATA', timeouts.data)
   if (data.code !== 354) {
@@ -93,15 +118,43 @@ export async function transact(transaction: Transaction): Promise<boolean> {
   return await content(transaction, accepted)
 }
 
+/** @throws ChannelError (rejects) when the message ahead is not answered in time, or the connection is lost */
+async function turnOf(behind: Handover): Promise<void> {
+  if (!(await behind.turn())) throw new ChannelError('closed', 'the message ahead was not answered')
+}
+
+/**
+ * The answers to a group of commands that ends with DATA, on a connection that has served another message. A server that
+ * answers that message twice would have its second answer taken for the one to MAIL, and each one after it for that to
+ * the command before, so that somebody would be refused for another. So none is believed until 354 shows that they are in
+ * step, for nothing else is answered by it.
+ *
+ * @param waits milliseconds for each of them
+ * @returns undefined when they end in anything but 354: the commands are to be said again, one by one, after RSET
+ * @throws HostTrouble, ChannelError (rejects)
+ */
+async function groupReplies(channel: Channel, waits: readonly number[]): Promise<Reply[] | undefined> {
+  const replies: Reply[] = []
+  for (const ms of waits) {
+    const reply = await channel.reply(ms)
+    if (reply.code === 421) throw new HostTrouble(replyFailure(reply, 'server is closing'))
+    replies.push(reply)
+  }
+  return replies.at(-1)?.code === 354 ? replies : undefined
+}
+
 /**
  * The answers to commands that went out before the refusal came in.
  * RFC 2920 section 3.1: a server that says 354 without a recipient would get an empty message with a lone dot; it is
  * cut off instead, nothing of the mail is sent.
  */
-async function withdraw(transaction: Transaction, recipientReplies: number): Promise<boolean> {
-  const { session, timeouts } = transaction
-  for (let index = 0; index < recipientReplies; index += 1) await session.channel.reply(timeouts.rcpt)
-  const data = await session.channel.reply(timeouts.data)
+async function withdraw(
+  { session, timeouts }: Transaction,
+  recipientReplies: number,
+  answer: (ms: number) => Reply | Promise<Reply>,
+): Promise<boolean> {
+  for (let index = 0; index < recipientReplies; index += 1) await answer(timeouts.rcpt)
+  const data = await answer(timeouts.data)
   if (data.code < 400) {
     session.channel.destroy(new ChannelError('closed', 'DATA accepted without a recipient'))
     return false
@@ -111,7 +164,7 @@ async function withdraw(transaction: Transaction, recipientReplies: number): Pro
 
 async function content(transaction: Transaction, accepted: readonly string[]): Promise<boolean> {
   const { session, request, timeouts } = transaction
-  const { channel, target } = session
+  const { channel, target, capabilities } = session
   quiet(channel)
   let source
   try {
@@ -121,9 +174,12 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
     channel.destroy(new ChannelError('closed', 'message not readable'))
     throw new DeliveryStop(localFailure('The message could not be read from the queue.', error))
   }
-  const early = Buffer.isBuffer(source)
-    ? sendPiece(channel, source)
-    : await sendContent(channel, source, timeouts.dataBlock)
+  let early: 'sent' | Reply
+  const whole = Buffer.isBuffer(source)
+  if (Buffer.isBuffer(source)) {
+    channel.hold()
+    early = sendPiece(channel, source)
+  } else early = await sendContent(channel, source, timeouts.dataBlock)
   if (early !== 'sent') {
     // A refusal in the middle of the data is final; a "yes" to half a message is nonsense and delivered nothing.
     channel.destroy(new ChannelError('closed', 'answered before the end of the message'))
@@ -132,6 +188,12 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
     return false
   }
   channel.setGrace(ABORT_GRACE)
+  const { use } = session
+  const soon = promptness()
+  const next = whole && use.prompt && !target.lmtp && capabilities.has('PIPELINING') ? transaction.handOn() : undefined
+  // whoever takes it says what he has to say before that; who has to wait for anything comes too late
+  if (next === undefined) channel.letGo()
+  else setImmediate(() => channel.letGo())
   const waiting = [...accepted]
   try {
     await channel.flush(timeouts.dataBlock)
@@ -144,10 +206,11 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
       }
     } else {
       const reply = await channel.reply(timeouts.dataEnd)
+      finished()
       for (const recipient of waiting.splice(0)) await conclude(transaction, recipient, reply)
+      return true
     }
-    channel.setGrace(0)
-    session.use.unfinished = false
+    finished()
     return true
   } catch (error) {
     if (!(error instanceof ChannelError)) throw error
@@ -163,6 +226,13 @@ async function content(transaction: Transaction, accepted: readonly string[]): P
       await transaction.settle({ recipient, result: 'deferred', failure: located(session, failure) })
     }
     return false
+  }
+
+  function finished(): void {
+    channel.setGrace(0)
+    use.unfinished = false
+    use.prompt = soon()
+    next?.answer()
   }
 }
 

@@ -70,7 +70,14 @@ function sessionFor(made: Target, helo: string): Session {
     tls: null,
     presented: null,
     authenticated: false,
-    use: { key: connectionKey(made, helo), settings: settings(), openedAt: 0, served: 1, unfinished: false },
+    use: {
+      key: connectionKey(made, helo),
+      settings: settings(),
+      openedAt: 0,
+      served: 1,
+      unfinished: false,
+      prompt: true,
+    },
   }
 }
 
@@ -115,7 +122,7 @@ describe('deliver: which connection serves which target', () => {
   })
 
   it('whatever is given and taken in whatever order: what comes out was made for the same', async () => {
-    const step = fc.record({ give: fc.boolean(), target })
+    const step = fc.record({ give: fc.boolean(), handOn: fc.boolean(), target })
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const pool = createPool(
@@ -123,16 +130,17 @@ describe('deliver: which connection serves which target', () => {
           () => 0,
         )
         let hits = 0
-        for (const { give, target: wanted } of steps) {
+        for (const { give, handOn, target: wanted } of steps) {
           if (give) {
-            pool.give(sessionFor(wanted, 'h.test'), 'dest.test')
+            if (handOn) pool.offer(sessionFor(wanted, 'h.test'))
+            else pool.give(sessionFor(wanted, 'h.test'), 'dest.test')
             continue
           }
-          const session = pool.take(connectionKey(wanted, 'h.test'), new AbortController().signal)
-          if (session === undefined) continue
+          const taken = pool.take(connectionKey(wanted, 'h.test'), new AbortController().signal)
+          if (taken === undefined) continue
           hits += 1
-          assert.deepEqual(proven(session.target), proven(wanted))
-          session.channel.socket.destroy()
+          assert.deepEqual(proven(taken.session.target), proven(wanted))
+          taken.session.channel.socket.destroy()
         }
         for (const { target: left } of steps) pool.drop(connectionKey(left, 'h.test'))
         assert.ok(hits <= steps.length)

@@ -193,6 +193,9 @@ function mainCf(dir: string, listeners: readonly Listener[]): string {
     virtual_mailbox_limit: '0',
     message_size_limit: '104857600',
     smtpd_recipient_restrictions: `check_recipient_access regexp:${dir}/etc/recipients, reject_unauth_destination`,
+    // who says more than RFC 2920 lets him is refused, or cut off
+    smtpd_data_restrictions: 'reject_unauth_pipelining',
+    smtpd_forbid_unauth_pipelining: 'yes',
     smtpd_peername_lookup: 'no',
     smtpd_tls_received_header: 'yes',
     smtpd_tls_loglevel: '1',

@@ -96,12 +96,17 @@ describe('rules: properties', function () {
       signal: new AbortController().signal,
       part: () => undefined,
     }
-    const step = fc.record({ open: fc.boolean(), other: anyInputs, varied: fc.constantFrom(...VARIED) })
+    const step = fc.record({
+      open: fc.boolean(),
+      handOn: fc.boolean(),
+      other: anyInputs,
+      varied: fc.constantFrom(...VARIED),
+    })
     const run = fc.tuple(anyInputs, anyHost, fc.array(step, { maxLength: 30 })).map(([given, at, varied]) =>
-      varied.flatMap(({ open, other, varied: name }): { open: boolean; target: Target }[] => {
+      varied.flatMap(({ open, handOn, other, varied: name }): { open: boolean; handOn: boolean; target: Target }[] => {
         const need = forHost(decide({ ...given, [name]: other[name] }), at)
         return need.usable
-          ? [{ open, target: { host: at.host, address: '192.0.2.1', port: 25, lmtp: false, need } }]
+          ? [{ open, handOn, target: { host: at.host, address: '192.0.2.1', port: 25, lmtp: false, need } }]
           : []
       }),
     )
@@ -112,20 +117,24 @@ describe('rules: properties', function () {
           () => ({ idle: 1_000, messages: 100 }),
           () => 0,
         )
-        for (const { open, target } of steps) {
+        for (const { open, handOn, target } of steps) {
           // a server without TLS, or with it, as the requirement lets it be
           const tls = target.need.tls === 'must' || (open && target.need.tls === 'may')
           if (open) {
-            pool.give(sessionOf(target, tls, deps), 'dest.test')
+            if (handOn) pool.offer(sessionOf(target, tls, deps))
+            else pool.give(sessionOf(target, tls, deps), 'dest.test')
             continue
           }
           const taken = pool.take(connectionKey(target, deps.heloName), new AbortController().signal)
           const session =
-            taken === undefined ? null : continueSession(taken, target, connectionKey(target, deps.heloName), deps)
-          taken?.channel.socket.destroy()
+            taken === undefined
+              ? null
+              : continueSession(taken.session, target, connectionKey(target, deps.heloName), deps)
+          taken?.session.channel.socket.destroy()
           if (taken === undefined || session === null) continue
           served += 1
-          assert.equal(asksMore(target.need, taken.target.need), false, `${target.need.why}; ${taken.target.need.why}`)
+          const held = taken.session.target
+          assert.equal(asksMore(target.need, held.need), false, `${target.need.why}; ${held.need.why}`)
           if (target.need.tls === 'must') assert.notEqual(session.tls, null)
         }
         for (const { target } of steps) pool.drop(connectionKey(target, deps.heloName))
@@ -205,6 +214,7 @@ function sessionOf(target: Target, tls: boolean, deps: SessionDeps): Session {
       openedAt: 0,
       served: 1,
       unfinished: false,
+      prompt: true,
     },
   }
 }
