@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { createReplyParser, ReplySyntaxError, type Reply } from './reply'
+import type { StopSignal } from './stop'
 
 /** Why a conversation cannot go on. */
 export type ChannelErrorKind =
@@ -66,7 +67,7 @@ export interface Channel {
    */
   rest(onEnd: () => void): () => void
   /** The conversation goes on, under this signal. */
-  wake(signal: AbortSignal): void
+  wake(signal: StopSignal): void
   /** Stop listening, leave the socket open (for the TLS handshake). */
   detach(): Socket
   /** Cut the connection; whoever waits is told `error`. */
@@ -77,7 +78,7 @@ export interface Channel {
  * @param socket a connected socket, plain or TLS
  * @param signal aborting it cuts the connection
  */
-export function createChannel(socket: Socket, signal: AbortSignal): Channel {
+export function createChannel(socket: Socket, signal: StopSignal): Channel {
   const parser = createReplyParser()
   const replies: Reply[] = []
   const lostListeners = new Set<(error: ChannelError) => void>()
@@ -131,10 +132,10 @@ export function createChannel(socket: Socket, signal: AbortSignal): Channel {
     socket.on('error', () => undefined)
   }
 
-  function follow(next: AbortSignal): void {
+  function follow(next: StopSignal): void {
     following.removeEventListener('abort', onAbort)
     following = next
-    next.addEventListener('abort', onAbort, { once: true })
+    next.addEventListener('abort', onAbort)
     if (next.aborted) onAbort()
   }
 

@@ -1,5 +1,4 @@
 /** The delivery room: what deliveries share, how they begin, and how all of them end. */
-import { setMaxListeners } from 'node:events'
 import { createContexts } from './contexts'
 import { Delivery } from './delivery'
 import { BELIEVED, createHostStatus } from './host-status'
@@ -8,6 +7,7 @@ import { createOpenSockets } from './open-sockets'
 import { createPool, type PoolLimits } from './pool'
 import { destination, mostSockets, type Shared } from './shared'
 import { createShares, type Shares } from './shares'
+import { RoomStops } from './stop'
 import { createTlsSessions } from './tls-sessions'
 import type { Deliverer, DelivererDeps, DeliveryRequest } from './types'
 
@@ -35,10 +35,10 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     hosts: createHostStatus(deps.clock, () => deps.settings().delivery.retry[0] ?? BELIEVED),
     ...(shares === undefined ? {} : { shares }),
   }
-  const running = new Set<Promise<unknown>>()
-  const stops = new Set<AbortController>()
-  const listened = new WeakMap<AbortSignal, Set<AbortController>>()
-  let closed = false
+  const stops = new RoomStops()
+  /** Deliveries whose connections are not all closed or put away, and who waits until there are none. */
+  let running = 0
+  let whenOver: (() => void)[] = []
 
   function shareBy(store: NonNullable<DelivererDeps['sharedWith']>): Shares {
     return createShares({
@@ -54,22 +54,6 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     })
   }
 
-  /** Many deliveries share a signal, and an EventTarget looks through all its listeners for each new one: it gets one. */
-  function listen(signal: AbortSignal): Set<AbortController> {
-    const known = listened.get(signal)
-    if (known !== undefined) return known
-    const waiting = new Set<AbortController>()
-    listened.set(signal, waiting)
-    signal.addEventListener(
-      'abort',
-      () => {
-        for (const stop of waiting) stop.abort()
-      },
-      { once: true },
-    )
-    return waiting
-  }
-
   function remember(request: DeliveryRequest): void {
     const { routed } = shared
     const key = destination(request)
@@ -78,32 +62,32 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     else routed.clear()
   }
 
-  function track(work: Promise<unknown>): void {
-    const entry = work.finally(() => running.delete(entry))
-    running.add(entry)
+  function over(): void {
+    running -= 1
+    if (running > 0) return
+    for (const tell of whenOver) tell()
+    whenOver = []
+  }
+
+  async function allOver(): Promise<void> {
+    while (running > 0) await new Promise<void>((resolve) => whenOver.push(resolve))
   }
 
   return {
     async deliver(request) {
       remember(request)
-      const stop = new AbortController()
-      // Many connections listen to one signal; that is not a leak.
-      setMaxListeners(0, stop.signal)
-      const told = request.signal === undefined ? undefined : listen(request.signal)
-      told?.add(stop)
-      if (closed || request.signal?.aborted) stop.abort()
-      stops.add(stop)
-      const delivery = new Delivery(request, deps, shared, stop.signal)
-      const work = delivery.run()
-      track(work)
-      await work
-      // Goodbyes are said in the background; until then the stop belongs to them.
-      track(
-        delivery.parted().then(() => {
-          told?.delete(stop)
-          stops.delete(stop)
-        }),
-      )
+      const stop = stops.join(request.signal)
+      running += 1
+      const delivery = new Delivery(request, deps, shared, stop)
+      try {
+        await delivery.run()
+      } finally {
+        // Goodbyes are said in the background; until then they listen to the stop.
+        void delivery.parted().finally(() => {
+          stops.leave(stop)
+          over()
+        })
+      }
       return await delivery.result()
     },
     ease(domain) {
@@ -115,9 +99,8 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       shared.hosts.forget()
     },
     async close() {
-      closed = true
-      for (const stop of stops) stop.abort()
-      while (running.size > 0) await Promise.allSettled(running)
+      stops.close()
+      await allOver()
       await pool.close()
       await shares?.close()
     },

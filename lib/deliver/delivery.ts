@@ -30,6 +30,7 @@ import {
   type SessionStep,
 } from './session'
 import { destination, mostSockets, type Shared } from './shared'
+import type { StopSignal } from './stop'
 import { transact } from './transaction'
 import type { DelivererDeps, DeliveryRequest, DeliveryResult, HostAttempt, RecipientOutcome } from './types'
 import type { Presented } from './verify'
@@ -46,7 +47,7 @@ export class Delivery {
   readonly #failures: Failure[] = []
   readonly #goodbyes: Promise<void>[] = []
   /** mode=monitor: hosts that took the mail, by recipient. */
-  readonly #monitored = new Map<string, Promise<Failure | undefined>>()
+  #monitored: Map<string, Promise<Failure | undefined>> | undefined
   /** What is required of the hosts that are being tried. */
   #under: Requirement
   #release: Release | undefined
@@ -59,7 +60,7 @@ export class Delivery {
     readonly request: DeliveryRequest,
     readonly deps: DelivererDeps,
     readonly shared: Shared,
-    readonly signal: AbortSignal,
+    readonly signal: StopSignal,
   ) {
     this.#under = request.requirement
   }
@@ -91,7 +92,8 @@ export class Delivery {
     const outcomes: RecipientOutcome[] = []
     for (const recipient of this.request.recipients) {
       const outcome = this.#outcomes.get(recipient) ?? withoutResult(recipient)
-      const wouldFail = await this.#monitored.get(recipient)
+      const monitoring = this.#monitored?.get(recipient)
+      const wouldFail = monitoring && (await monitoring)
       const monitored = outcome.result === 'delivered' && wouldFail !== undefined
       outcomes.push(monitored ? { ...outcome, wouldFail } : outcome)
     }
@@ -100,7 +102,7 @@ export class Delivery {
 
   /** Resolves when the connections of this delivery are closed. */
   async parted(): Promise<void> {
-    await Promise.allSettled(this.#goodbyes)
+    if (this.#goodbyes.length > 0) await Promise.allSettled(this.#goodbyes)
     this.#release?.(this.#reached ? 'reached' : this.#connections > 0 ? 'unreachable' : undefined)
   }
 
@@ -441,6 +443,7 @@ export class Delivery {
     )
     const shown = { tls, presented, at: this.deps.clock.now(), ...(tlsTrouble === undefined ? {} : { tlsTrouble }) }
     const verdict = heldAgainst(target.enforced, shown)
+    this.#monitored ??= new Map()
     for (const { recipient } of settled) this.#monitored.set(recipient, verdict)
   }
 

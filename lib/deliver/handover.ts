@@ -9,6 +9,7 @@
 import { performance } from 'node:perf_hooks'
 import { ChannelError } from './channel'
 import type { Session } from './session'
+import type { StopSignal } from './stop'
 
 /**
  * A server that answered the end of a message within so many milliseconds is expected to do so again. Behind one that
@@ -22,7 +23,7 @@ export class Handover {
   #state: 'offered' | 'taken' | 'left' | 'declined' = 'offered'
   #answered = false
   #over = false
-  #signal: AbortSignal | undefined
+  #signal: StopSignal | undefined
   #wake: (() => void) | undefined
 
   constructor(readonly session: Session) {}
@@ -37,7 +38,7 @@ export class Handover {
    *
    * @param signal stops the connection once the message ahead is answered
    */
-  take(signal: AbortSignal): void {
+  take(signal: StopSignal): void {
     this.#state = 'taken'
     this.#signal = signal
   }

@@ -10,6 +10,7 @@ import type { Clock } from '../clock'
 import { isTlsFailure, type Failure } from '../failure'
 import { ChannelError } from './channel'
 import type { Target } from './route'
+import { Stop, type StopSignal } from './stop'
 
 /** A failure that another attempt met. */
 export interface Met {
@@ -30,7 +31,7 @@ export interface HostStatus {
    * @param key the target's `connectionKey`
    * @throws ChannelError `aborted` (rejects) when the signal fires while somebody else's try is waited for
    */
-  approach(target: Target, key: string, signal: AbortSignal): Promise<Approach>
+  approach(target: Target, key: string, signal: StopSignal): Promise<Approach>
   /** A message got through to the target. */
   reached(target: Target, key: string): void
   /** Somebody has corrected something: everything is tried anew, and who waits for another's try does not. */
@@ -59,7 +60,7 @@ export function createHostStatus(clock: Clock, firstRetry: () => number): HostSt
   let entries = new Map<string, Entry>()
   /** When a server was last talked to. */
   const alive = new Map<string, number>()
-  let forgotten = new AbortController()
+  let forgotten = new Stop()
 
   const believed = (): number => Math.min(BELIEVED, firstRetry() * 0.9)
 
@@ -131,14 +132,14 @@ export function createHostStatus(clock: Clock, firstRetry: () => number): HostSt
         if (fresh !== undefined) return { kind: 'met', met: fresh.met }
         const probe = found.find((entry) => entry.probe !== undefined)?.probe
         if (probe === undefined) return beginTry(target, keys)
-        await until(probe, signal, forgotten.signal)
+        await until(probe, signal, forgotten)
       }
     },
     reached: (target, connection) => isAlive([serverKey(target), connection]),
     forget() {
       entries = new Map()
       forgotten.abort()
-      forgotten = new AbortController()
+      forgotten = new Stop()
     },
   }
 }
@@ -168,7 +169,7 @@ function isOfConnection(failure: Failure, { need }: Target): boolean {
 }
 
 /** @throws ChannelError `aborted` (rejects) when `signal` fires; resolves when `released` does */
-async function until(probe: Promise<unknown>, signal: AbortSignal, released: AbortSignal): Promise<void> {
+async function until(probe: Promise<unknown>, signal: StopSignal, released: StopSignal): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener('abort', onAbort)
@@ -182,8 +183,8 @@ async function until(probe: Promise<unknown>, signal: AbortSignal, released: Abo
       settle()
       resolve()
     }
-    signal.addEventListener('abort', onAbort, { once: true })
-    released.addEventListener('abort', onRelease, { once: true })
+    signal.addEventListener('abort', onAbort)
+    released.addEventListener('abort', onRelease)
     if (signal.aborted) onAbort()
     void probe.then(onRelease)
   })

@@ -7,6 +7,7 @@
  * twenty connections in their time-outs (Postfix's concurrency feedback is the model).
  */
 import { ChannelError } from './channel'
+import type { StopSignal } from './stop'
 
 /** Gives a place back. `unreachable`: no server of the destination could be talked to. Twice does no harm. */
 export type Release = (how?: 'reached' | 'unreachable') => void
@@ -19,7 +20,7 @@ export interface Limiter {
    * @param onWait called at once when there is no place now
    * @throws ChannelError `aborted` (rejects) when the signal fires first
    */
-  acquire(key: string, limit: () => number, signal: AbortSignal, onWait?: () => void): Promise<Release>
+  acquire(key: string, limit: () => number, signal: StopSignal, onWait?: () => void): Promise<Release>
   /** Deliveries to a destination that run now. */
   running(key: string): number
   /** Does anybody wait for a place at a destination? */
@@ -46,9 +47,13 @@ export const MAX_RUNNING = 1000
 /** Deliveries at once to a destination that nothing is known of. */
 export const FIRST = 5
 
+/** Whoever waits for a place. Thousands may: each holds as little as it can. */
 interface Waiting {
-  limit: () => number
-  start: () => void
+  readonly limit: () => number
+  readonly start: (release: Release) => void
+  readonly signal: StopSignal
+  /** Listens to `signal`. */
+  onAbort?: () => void
 }
 
 interface Destination {
@@ -83,10 +88,25 @@ export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limite
       return false
     }
     destination.waiting.delete(first)
+    if (first.onAbort !== undefined) first.signal.removeEventListener('abort', first.onAbort)
+    first.start(enter(key, destination, first.limit))
+    return true
+  }
+
+  /** One more runs. @returns gives its place back */
+  function enter(key: string, destination: Destination, limit: () => number): Release {
     destination.running += 1
     running += 1
-    first.start()
-    return true
+    let held = true
+    return (how) => {
+      if (!held) return
+      held = false
+      destination.running -= 1
+      running -= 1
+      if (how === 'reached') destination.window = Math.min(destination.window + 1, Math.max(FIRST, limit()))
+      else if (how === 'unreachable') destination.window = 1
+      pump(key, destination)
+    }
   }
 
   function demanded({ running: here, waiting }: Destination, most: number): number {
@@ -126,40 +146,26 @@ export function createLimiter(maxRunning = MAX_RUNNING, places?: Places): Limite
       pump(key, destination)
     },
     acquire(key, limit, signal, onWait) {
+      if (signal.aborted) return Promise.reject(stopped())
       const destination = destinations.get(key) ?? { running: 0, window: FIRST, waiting: new Set<Waiting>() }
       destinations.set(key, destination)
       return new Promise((resolve, reject) => {
-        const onAbort = (): void => {
-          destination.waiting.delete(entry)
-          pump(key, destination)
-          reject(new ChannelError('aborted', 'stopped while waiting for a free connection'))
-        }
-        const entry: Waiting = {
-          limit,
-          start: () => {
-            signal.removeEventListener('abort', onAbort)
-            let held = true
-            resolve((how) => {
-              if (!held) return
-              held = false
-              destination.running -= 1
-              running -= 1
-              if (how === 'reached') destination.window = Math.min(destination.window + 1, Math.max(FIRST, limit()))
-              else if (how === 'unreachable') destination.window = 1
-              pump(key, destination)
-            })
-          },
-        }
+        const entry: Waiting = { limit, signal, start: resolve }
         destination.waiting.add(entry)
-        if (signal.aborted) {
-          onAbort()
-          return
-        }
         pump(key, destination)
         if (!destination.waiting.has(entry)) return
-        signal.addEventListener('abort', onAbort, { once: true })
+        entry.onAbort = () => {
+          destination.waiting.delete(entry)
+          pump(key, destination)
+          reject(stopped())
+        }
+        signal.addEventListener('abort', entry.onAbort)
         onWait?.()
       })
     },
   }
+}
+
+function stopped(): ChannelError {
+  return new ChannelError('aborted', 'stopped while waiting for a free connection')
 }

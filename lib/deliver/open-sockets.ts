@@ -1,13 +1,14 @@
 /** How many sockets are open to each destination: those in use, those that rest and those that are being closed. */
 import { connect } from 'node:net'
 import type { SocketFactory } from './socket'
+import type { StopSignal } from './stop'
 
 export interface OpenSockets {
   count(key: string): number
   /** The same factory; its sockets count for `key` from the call until they are closed. */
   counted(key: string, factory?: SocketFactory): SocketFactory
   /** Resolves when a socket to the destination is closed or could be (`rests`), or the signal fires. */
-  oneClosed(key: string, signal: AbortSignal): Promise<void>
+  oneClosed(key: string, signal: StopSignal): Promise<void>
   /** A connection to the destination is in use no more. */
   rests(key: string): void
 }
@@ -49,7 +50,7 @@ export function createOpenSockets(): OpenSockets {
           resolve()
         }
         here.add(go)
-        signal.addEventListener('abort', go, { once: true })
+        signal.addEventListener('abort', go)
         if (signal.aborted) go()
       }),
   }

@@ -5,6 +5,7 @@
 import { ChannelError } from './channel'
 import { Handover } from './handover'
 import { quit, type Session } from './session'
+import { Stop, type StopSignal } from './stop'
 
 /** What decides how long a connection may be used; read when one is given back. */
 export interface PoolLimits {
@@ -36,7 +37,7 @@ export interface Pool {
    *
    * @param rested not one that was offered
    */
-  take(key: string, signal: AbortSignal, rested?: boolean): Taken | undefined
+  take(key: string, signal: StopSignal, rested?: boolean): Taken | undefined
   /**
    * Offers a connection on which a message is under way whose content is with the network, for the next one.
    *
@@ -224,4 +225,4 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
 }
 
 /** A goodbye has its own time limits. */
-const NEVER = new AbortController().signal
+const NEVER = new Stop()

@@ -24,6 +24,7 @@ import { injection, handshake } from './starttls'
 import type { Reply } from './reply'
 import type { Target } from './route'
 import { openSocket, type SocketFactory } from './socket'
+import type { StopSignal } from './stop'
 import { resumable, type TlsSessions } from './tls-sessions'
 import type { Presented } from './verify'
 
@@ -32,7 +33,7 @@ export interface SessionDeps {
   heloName: string
   contexts: Contexts
   clock: Clock
-  signal: AbortSignal
+  signal: StopSignal
   connect?: SocketFactory
   /** Where sessions are kept; absent = every handshake is a full one. */
   sessions?: TlsSessions

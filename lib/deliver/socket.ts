@@ -1,6 +1,7 @@
 /** Opening the TCP or unix socket. */
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { ChannelError } from './channel'
+import type { StopSignal } from './stop'
 
 /** Makes a socket that is connecting; `net.connect` or a test's own. */
 export type SocketFactory = (options: NetConnectOpts) => Socket
@@ -12,7 +13,7 @@ export type SocketFactory = (options: NetConnectOpts) => Socket
 export async function openSocket(
   options: NetConnectOpts,
   ms: number,
-  signal: AbortSignal,
+  signal: StopSignal,
   factory: SocketFactory = connect,
 ): Promise<Socket> {
   return await new Promise((resolve, reject) => {
@@ -36,7 +37,7 @@ export async function openSocket(
     const onAbort = (): void => end(new ChannelError('aborted', 'stopped while connecting'))
     const timer = setTimeout(() => end(new ChannelError('timeout', `no connection within ${ms / 1000} s`)), ms)
     socket.on('error', end).on('close', onClose).on('connect', onConnect)
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
   })
 }

@@ -4,6 +4,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../failure'
 import type { HostRequirement } from '../policy/types'
 import { abortedFailure, describe, HostTrouble, tlsFailure } from './failures'
+import type { StopSignal } from './stop'
 import type { KeptSession } from './tls-sessions'
 import { presentedBy, tlsFacts, verifyPeer, type Presented } from './verify'
 
@@ -16,7 +17,7 @@ export interface HandshakeRequest {
   deadline: number
   /** Wall clock, for certificate dates. */
   now: number
-  signal: AbortSignal
+  signal: StopSignal
   /** To be resumed if the server agrees. */
   resume?: KeptSession
   /** Told of each session that the server gives out, of a handshake that met the requirement only. */
@@ -73,7 +74,7 @@ export async function handshake(
       secure.on('error', () => undefined)
     }
     secure.on('error', onError).on('close', onClose).on('end', onClose)
-    request.signal.addEventListener('abort', onAbort, { once: true })
+    request.signal.addEventListener('abort', onAbort)
     const given: Buffer[] = []
     const onTicket = (ticket: Buffer): void => void given.push(ticket)
     if (request.onSession !== undefined) secure.on('session', onTicket)
