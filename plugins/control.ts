@@ -19,6 +19,7 @@ import type {
 import { envelopeOf } from '../lib/queue/envelope'
 import type { SendResult } from '../lib/report/tlsrpt'
 import { asciiDomain } from '../lib/util/address'
+import { tellCertificates } from './certificate-events'
 import { nameOf, operatorFields } from './ending'
 import type { HarakaModules } from './haraka'
 import { endMail, workedOn } from './lifecycle'
@@ -84,6 +85,9 @@ async function serve(haraka: HarakaModules, runtime: Runtime, request: Request, 
       return
     case 'probed':
       tellProbe(runtime, request.probe, request.operator)
+      return
+    case 'certs':
+      await tellCertificates(runtime.audit, request.changes, request.operator)
       return
     case 'tlsrpt':
       await sendTlsReports(runtime, request, send)

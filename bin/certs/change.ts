@@ -3,6 +3,7 @@ import type { StoredCertificate } from '../../lib/encrypt/certificates/types'
 import type { Io } from '../io'
 import { fail } from '../ready'
 import { findCertificate, type Found } from './find'
+import { toldCertificate } from './record'
 import { describe, type CertificateRoom, type ListedCertificate } from './room'
 
 /** What is done with a certificate; null = it is taken out. */
@@ -33,7 +34,7 @@ export async function changeCertificate(
     return
   }
   const changed: ListedCertificate[] = []
-  for (const one of found) changed.push(await apply(room, CHANGES[what], one))
+  for (const one of found) changed.push(await apply(room, what, one))
   if (changed.length === 0) io.exitCode = 1
   if (json) {
     io.out(`${JSON.stringify({ certificates: changed })}\n`)
@@ -49,12 +50,24 @@ export async function changeCertificate(
 
 async function apply(
   room: CertificateRoom,
-  change: Change,
+  what: keyof typeof CHANGES,
   { scope, holder, stored }: Found,
 ): Promise<ListedCertificate> {
-  const left = await room.book.change(scope, holder, (old) =>
-    old.flatMap((one) => (one.fingerprint === stored.fingerprint ? (change(one) ?? []) : one)),
-  )
-  const now = left.find(({ fingerprint }) => fingerprint === stored.fingerprint) ?? stored
-  return describe(scope, holder, now, room)
+  const change: Change = CHANGES[what]
+  let left: readonly StoredCertificate[]
+  try {
+    left = await room.book.change(scope, holder, (old) =>
+      old.flatMap((one) => (one.fingerprint === stored.fingerprint ? (change(one) ?? []) : one)),
+    )
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    const about = { ...describe(scope, holder, stored, room), why }
+    room.told.push(toldCertificate(what, false, stored.source, about))
+    throw error
+  }
+  const kept = left.find(({ fingerprint }) => fingerprint === stored.fingerprint)
+  const now = describe(scope, holder, kept ?? stored, room)
+  const about = kept === undefined ? { ...now, state: '', why: '' } : now
+  room.told.push(toldCertificate(what, true, stored.source, about))
+  return now
 }

@@ -10,6 +10,7 @@ import { domainListed } from '../../lib/gate/addresses'
 import { looksLikeMessage } from '../../lib/message/files/looks-like'
 import { oneLine } from '../../lib/util/one-line'
 import type { Io } from '../io'
+import { toldCertificate } from './record'
 import { describe, type CertificateRoom, type ListedCertificate } from './room'
 
 export interface ImportOptions {
@@ -84,7 +85,7 @@ async function importContent(
   result.privateKeys = content.privateKeys
   const all = content.certificates.flatMap((der) => factsOf(der) ?? [])
   if (all.length < content.certificates.length) {
-    result.passedOver.push({ subject: '', why: 'a certificate in the file cannot be read' })
+    passOver(room, result, null, 'a certificate in the file cannot be read')
   }
   // what issues others is there for the chain; alone in a file, it is what somebody wants to import
   const persons = all.filter(({ x509 }) => !x509.ca)
@@ -94,7 +95,7 @@ async function importContent(
       unusable(facts, room.now) ??
       (whose.length > 0 ? null : 'it names no address; say whose it is with --for ADDRESS or --domain DOMAIN')
     if (why === null) await take(room, facts, all, whose, result)
-    else result.passedOver.push({ subject: facts.subject, why })
+    else passOver(room, result, facts, why)
   }
   if (result.taken.length === 0) result.problem = result.passedOver[0]?.why ?? 'it holds no certificate'
 }
@@ -110,15 +111,30 @@ async function take(
   const others = all.filter((one) => one !== facts).map(({ x509 }) => x509.raw)
   const chain = trust.chainOf(facts.x509.raw, others, now)
   if (chain.result === 'revoked') {
-    result.passedOver.push({ subject: facts.subject, why: chain.why })
+    passOver(room, result, facts, chain.why)
     return
   }
   const stored = { ...storedForm(facts.x509.raw, others, trust, now), source: 'imported' as const }
   for (const { scope, name } of whose) {
     const kept = await keep(book, trust, scope, name, stored)
-    if (kept === 'full') result.passedOver.push({ subject: facts.subject, why: `${name} has too many certificates` })
-    else result.taken.push({ ...describe(scope, name, stored, room), kept })
+    if (kept === 'full') passOver(room, result, facts, `${name} has too many certificates`)
+    else taken(room, result, describe(scope, name, stored, room), kept)
   }
+}
+
+function taken(room: CertificateRoom, result: ImportedFile, certificate: ListedCertificate, kept: Kept): void {
+  result.taken.push({ ...certificate, kept })
+  room.told.push(toldCertificate('import', kept !== 'rejected', result.form ?? '', certificate))
+}
+
+/** @param facts null = it could not be read, or is not kept any more */
+function passOver(room: CertificateRoom, result: ImportedFile, facts: CertificateFacts | null, why: string): void {
+  result.passedOver.push({ subject: facts?.subject ?? '', why })
+  const known =
+    facts === null
+      ? {}
+      : { fingerprint: facts.fingerprint, subject: facts.subject, notAfter: new Date(facts.notAfter).toISOString() }
+  room.told.push(toldCertificate('import', false, result.form ?? '', { ...known, why }))
 }
 
 function addressesOf({ addresses }: CertificateFacts): { scope: Scope; name: string }[] {
@@ -136,15 +152,18 @@ async function importMail(room: CertificateRoom, raw: Buffer, result: ImportedFi
       throw new RangeError('the mail is not signed with S/MIME')
     case 'own-sender':
       throw new RangeError(`${found.address} is one of our own addresses`)
-    case 'refused':
-      throw new RangeError(found.why)
+    case 'refused': {
+      const { address, fingerprint, why } = found
+      const about = { holder: address ?? '', fingerprint: fingerprint ?? '', why }
+      room.told.push(toldCertificate('import', false, result.form, about))
+      throw new RangeError(why)
+    }
     case 'harvested': {
       const there = await book.of('address', found.address)
       for (const { fingerprint, kept } of found.certificates) {
         const stored = there.find((one) => one.fingerprint === fingerprint)
-        if (stored === undefined)
-          result.passedOver.push({ subject: '', why: `${found.address} has too many certificates` })
-        else result.taken.push({ ...describe('address', found.address, stored, room), kept })
+        if (stored === undefined) passOver(room, result, null, `${found.address} has too many certificates`)
+        else taken(room, result, describe('address', found.address, stored, room), kept)
       }
       if (result.taken.length === 0) result.problem = result.passedOver[0]?.why ?? 'nothing was taken'
     }

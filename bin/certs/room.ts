@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Clock } from '../../lib/clock'
 import type { Settings } from '../../lib/config/settings'
+import type { ToldCertificate } from '../../lib/control'
 import { certificateBook, type CertificateBook } from '../../lib/encrypt/certificates/book'
 import { judge } from '../../lib/encrypt/certificates/judge'
 import type { Scope } from '../../lib/encrypt/certificates/names'
@@ -19,6 +20,9 @@ export interface CertificateRoom {
   book: CertificateBook
   trust: ReadTrust
   now: number
+  instance: string
+  /** What was done in it so far, for the audit log. */
+  told: ToldCertificate[]
   close: () => Promise<void>
 }
 
@@ -28,7 +32,7 @@ export type Entered = { ok: true; room: CertificateRoom } | { ok: false; problem
 export async function enterCertificates(options: CommonOptions, clock: Clock, writes: boolean): Promise<Entered> {
   const ready = readyInstance(options, clock)
   if (!ready.ok) return ready
-  const { settings } = ready
+  const { instance, settings } = ready
   let trust: ReadTrust
   try {
     trust = await trustOf(() => settings)()
@@ -41,7 +45,15 @@ export async function enterCertificates(options: CommonOptions, clock: Clock, wr
     const store = absent && !writes ? openMemoryStore({ clock }) : await openStoreInTime(settings.store, clock)
     return {
       ok: true,
-      room: { settings, book: certificateBook(store), trust, now: clock.now(), close: () => store.close() },
+      room: {
+        settings,
+        book: certificateBook(store),
+        trust,
+        now: clock.now(),
+        instance,
+        told: [],
+        close: () => store.close(),
+      },
     }
   } catch (error) {
     return { ok: false, problems: [`the store cannot be opened: ${messageOf(error)}`] }

@@ -7,8 +7,10 @@ import { changeCertificate } from '../certs/change'
 import { findCertificate, readFingerprint } from '../certs/find'
 import { importCertificates } from '../certs/import'
 import { exportCertificates, listCertificates } from '../certs/list'
+import { recordChanges } from '../certs/record'
 import { enterCertificates, type CertificateRoom } from '../certs/room'
 import type { CommonOptions, Io, RegisterCommand } from '../io'
+import { thisOperator } from '../queue/room'
 import { fail, readRecipient } from '../ready'
 
 const STATES = ['trusted', 'candidate', 'rejected', 'unreadable']
@@ -219,6 +221,8 @@ async function inRoom(
   try {
     await work(entered.room)
   } finally {
-    await entered.room.close()
+    // also what was done before something failed
+    const { instance, told, close } = entered.room
+    await recordChanges(instance, told, thisOperator(), io).finally(close)
   }
 }

@@ -35,6 +35,7 @@ export const ACTIONS: Readonly<Record<AuditAction, ActionFacts>> = {
   'category3-detected': { category: MAIL, type: ['info'], level: 'warn', outcome: 'success' },
   'category3-encrypted': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },
   'certificate-harvested': { category: ['configuration'], type: ['change'], level: 'info', outcome: 'success' },
+  'certificate-changed': { category: ['configuration'], type: ['change'], level: 'info', outcome: 'success' },
   'override-expired': { category: ['configuration'], type: ['change'], level: 'warn', outcome: 'success' },
   'probe-run': { category: ['network'], type: ['info', 'connection'], level: 'info', outcome: 'unknown' },
   'tlsrpt-sent': { category: MAIL, type: ['info'], level: 'info', outcome: 'success' },

@@ -23,6 +23,7 @@ export type AuditAction =
   | 'category3-detected'
   | 'category3-encrypted'
   | 'certificate-harvested'
+  | 'certificate-changed'
   | 'override-expired'
   | 'probe-run'
   | 'tlsrpt-sent'

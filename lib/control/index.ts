@@ -3,7 +3,7 @@
  * folder (mode 0700, sockets 0600). Who can open the socket is the gateway's own user or root.
  */
 export { ask, ControlFailure } from './client'
-export { MAX_MAILS, MAX_REASON, MAX_REPORTS } from './protocol'
+export { MAX_ABOUT, MAX_MAILS, MAX_REASON, MAX_REPORTS } from './protocol'
 export type {
   Bounced,
   DescribedMail,
@@ -14,9 +14,10 @@ export type {
   Request,
   Retried,
   TlsReportsSent,
+  ToldCertificate,
   ToldProbe,
 } from './protocol'
-export { bounceMail, retryMails, sendTlsReports, tellProbe } from './orders'
+export { bounceMail, retryMails, sendTlsReports, tellCertificates, tellProbe } from './orders'
 export { controlSockets, runDirectory } from './run-directory'
 export { openControl, type ControlServer, type Send } from './server'
 export { describeMails, gatewayState, type GatewayProcess, type GatewayState, type HeldBy } from './state'

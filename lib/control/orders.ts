@@ -1,6 +1,15 @@
 /** Orders of an operator to a running gateway: whichever of its processes holds a mail carries them out. */
 import { ask, ControlFailure } from './client'
-import type { Bounced, Operator, Retried, TlsReportsSent, ToldProbe } from './protocol'
+import {
+  MAX_CHANGES,
+  type Bounced,
+  type Operator,
+  type Request,
+  type Retried,
+  type TlsReportsSent,
+  type ToldCertificate,
+  type ToldProbe,
+} from './protocol'
 import { controlSockets } from './run-directory'
 import { inParts } from './state'
 
@@ -78,10 +87,38 @@ export async function bounceMail(
  * @throws ControlFailure (rejects) when one runs that could not be told
  */
 export async function tellProbe(dir: string, probe: ToldProbe, operator: Operator): Promise<boolean> {
+  return await tellFirst(dir, { op: 'probed', probe, operator })
+}
+
+/**
+ * Have changes of certificates recorded in the audit log, in their order; they are on the disk when this resolves.
+ *
+ * @returns false when no gateway runs there
+ * @throws ControlFailure (rejects) when one runs that could not be told; the first ones may be recorded
+ */
+export async function tellCertificates(
+  dir: string,
+  changes: readonly ToldCertificate[],
+  operator: Operator,
+): Promise<boolean> {
+  for (let from = 0; from < changes.length; from += MAX_CHANGES) {
+    const some = changes.slice(from, from + MAX_CHANGES)
+    if (!(await tellFirst(dir, { op: 'certs', changes: some, operator }))) return false
+  }
+  return true
+}
+
+/**
+ * Tell the first process that answers.
+ *
+ * @returns false when no gateway runs there
+ * @throws ControlFailure (rejects) when one runs that could not be told
+ */
+async function tellFirst(dir: string, request: Request): Promise<boolean> {
   let failure: ControlFailure | undefined
   for (const socket of controlSockets(dir)) {
     try {
-      await ask(dir, socket, { op: 'probed', probe, operator }, () => undefined)
+      await ask(dir, socket, request, () => undefined)
       return true
     } catch (error) {
       if (!(error instanceof ControlFailure)) throw error

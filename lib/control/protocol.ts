@@ -17,6 +17,10 @@ export const MAX_MAILS = 1000
 export const MAX_REASON = 300
 const MAX_ADDRESS = 1000
 const MAX_RECIPIENTS = 50
+/** Changes of certificates in one request: with room to spare in `MAX_REQUEST`. */
+export const MAX_CHANGES = 10
+/** Longest subject of a certificate, or reason, in characters; the command cuts what is longer. */
+export const MAX_ABOUT = 300
 /** Longest JSON of metrics, in characters: quoted once more it fits into a line. */
 const MAX_METRICS = 400_000
 
@@ -41,6 +45,8 @@ export type Request =
   | { op: 'tlsrpt'; day: string; domain: string | null; operator: Operator }
   /** Somebody tested a domain: for the audit log. */
   | { op: 'probed'; probe: ToldProbe; operator: Operator }
+  /** Somebody changed which certificates are used: for the audit log. */
+  | { op: 'certs'; changes: ToldCertificate[]; operator: Operator }
   /** The figures of this process. */
   | { op: 'metrics' }
 
@@ -52,6 +58,25 @@ export interface ToldProbe {
   verdict: 'ok' | 'at-risk' | 'fails'
   /** '' = nothing failed. */
   resultType: string
+}
+
+/** What became of a certificate of a correspondent, by `secure-mail certs`. */
+export interface ToldCertificate {
+  change: 'import' | 'trust' | 'remove' | 'reject'
+  done: boolean
+  /** Whose it is: address, `@domain`, '' = not known. */
+  holder: string
+  /** SHA-256, lower-case hex; '' = not known. */
+  fingerprint: string
+  subject: string
+  /** ISO 8601; '' = not known. */
+  notAfter: string
+  /** Where it came from: the form of the file, or how it had come into the store. */
+  origin: string
+  /** What it is from now on; '' = it is not there. */
+  state: string
+  /** One clause: why it is used or not, or why nothing was done. */
+  why: string
 }
 
 /** The request is not one that this side serves; `code` goes back with it. */
@@ -86,7 +111,7 @@ export function parseRequest(value: object): Request {
 const IDENTITY = /^\d{1,16}_[A-Za-z0-9]{1,40}$/
 
 function readRequest(fields: Reader): Request {
-  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed', 'tlsrpt', 'metrics'])
+  const op = fields.oneOf('op', ['state', 'describe', 'retry', 'bounce', 'probed', 'certs', 'tlsrpt', 'metrics'])
   switch (op) {
     case 'state':
     case 'metrics':
@@ -108,6 +133,8 @@ function readRequest(fields: Reader): Request {
       }
     case 'probed':
       return { op, probe: fields.object('probe', toldProbe), operator: operatorOf(fields) }
+    case 'certs':
+      return { op, changes: fields.objects('changes', MAX_CHANGES, toldCertificate), operator: operatorOf(fields) }
     case 'tlsrpt':
       return {
         op,
@@ -128,6 +155,21 @@ function toldProbe(fields: Reader): ToldProbe {
     mx: fields.text('mx', { max: 300, pattern: HOST }),
     verdict: fields.oneOf('verdict', ['ok', 'at-risk', 'fails']),
     resultType: fields.text('resultType', { max: 60, pattern: /^[a-z0-9-]*$/ }),
+  }
+}
+
+function toldCertificate(fields: Reader): ToldCertificate {
+  const about = (name: string) => oneLine(fields.text(name, { max: MAX_ABOUT }))
+  return {
+    change: fields.oneOf('change', ['import', 'trust', 'remove', 'reject']),
+    done: fields.flag('done'),
+    holder: fields.text('holder', { max: MAX_ADDRESS, pattern: /^(?:[^\s\p{Cc}]*@[\w.-]+)?$/u }),
+    fingerprint: fields.text('fingerprint', { max: 64, pattern: /^(?:[0-9a-f]{64})?$/ }),
+    subject: about('subject'),
+    notAfter: fields.text('notAfter', { max: 40, pattern: /^[\dTZ:.+-]*$/ }),
+    origin: fields.text('origin', { max: 40, pattern: /^[\w #/-]*$/ }),
+    state: fields.text('state', { max: 40, pattern: /^[a-z]*$/ }),
+    why: about('why'),
   }
 }
 

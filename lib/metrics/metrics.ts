@@ -155,6 +155,7 @@ function countEvent(
       count('securemail_hook_errors_total', { what: word(extra.what) })
       return
     case 'certificate-harvested':
+    case 'certificate-changed':
     case 'probe-run':
     case 'tlsrpt-sent':
     case 'queue-retried':

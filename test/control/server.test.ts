@@ -4,7 +4,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { ask, ControlFailure } from '../../lib/control/client'
-import { bounceMail, retryMails, tellProbe } from '../../lib/control/orders'
+import { bounceMail, retryMails, tellCertificates, tellProbe } from '../../lib/control/orders'
 import type { Reply, Request } from '../../lib/control/protocol'
 import { controlSockets, prepareRunDirectory, removeStale } from '../../lib/control/run-directory'
 import { openControl, type ControlServer, type Send } from '../../lib/control/server'
@@ -227,6 +227,7 @@ describe('control: the socket', () => {
           return
         }
         case 'probed':
+        case 'certs':
           told.push(request)
           return
         case 'describe':
@@ -252,6 +253,21 @@ describe('control: the socket', () => {
     const probe = { domain: 'x.example', mx: '', verdict: 'fails' as const, resultType: 'certificate-expired' }
     assert.equal(await tellProbe(dir, probe, operator), true)
     assert.deepEqual(told, [{ op: 'probed', probe, operator }], 'one process is told, and no other')
+    const long = '"'.repeat(300)
+    const change = {
+      ...{
+        change: 'import' as const,
+        done: true,
+        holder: `${'"'.repeat(900)}@x.example`,
+        fingerprint: 'ab'.repeat(32),
+      },
+      ...{ subject: long, notAfter: '2027-01-31T00:00:00.000Z', origin: 'PKCS #12', state: 'trusted', why: long },
+    }
+    const changes = Array.from({ length: 23 }, (_, n) => ({ ...change, done: n % 2 === 0 }))
+    assert.equal(await tellCertificates(dir, changes, operator), true)
+    const heard = told.flatMap((request) => (request.op === 'certs' ? request.changes : []))
+    assert.deepEqual(heard, changes, 'more than a request holds: all of them, in their order')
+    assert.equal(await tellCertificates(path.join(dir, 'nobody'), changes, operator), false)
     assert.equal(controlSockets(dir).length, 3)
   })
 

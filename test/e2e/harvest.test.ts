@@ -144,7 +144,28 @@ describe('certificates of correspondents, from signed mail that comes in', funct
     assert.deepEqual(await states('bent@good.test'), ['candidate harvested not used'])
     const approved = await ran(['certs', 'trust', bent.fingerprint, '--config', gateway.dir])
     assert.equal(approved.exitCode, 0, approved.err)
+    assert.equal(approved.err, '', 'the gateway was told')
     assert.deepEqual(await states('bent@good.test'), ['trusted confirmed in use'])
+    const removed = await ran(['certs', 'remove', '--reject', bent.fingerprint, '--config', gateway.dir])
+    assert.deepEqual([removed.exitCode, removed.err], [0, ''])
+    const imported = await ran(['certs', 'import', bent.certFile, '--config', gateway.dir])
+    assert.deepEqual([imported.exitCode, imported.err], [0, ''])
+    const events = gateway.events('certificate-changed')
+    const about = events.map(({ securemail, event }) => {
+      const { certificate_change, fingerprint, origin, state, not_after, operator } = securemail as Record<
+        string,
+        unknown
+      >
+      assert.deepEqual([fingerprint, not_after], [bent.fingerprint, new Date(bent.x509.validTo).toISOString()])
+      assert.ok(typeof operator === 'string' && operator !== '')
+      return [certificate_change, origin, state, (event as { outcome: string }).outcome]
+    })
+    assert.deepEqual(about, [
+      ['trust', 'harvested', 'trusted', 'success'],
+      ['reject', 'confirmed', 'rejected', 'success'],
+      ['import', 'PEM', 'trusted', 'success'],
+    ])
+    assert.ok(!JSON.stringify(events).includes('bent@good.test'), 'addresses stand in the log as the settings say')
   })
 
   it('what is refused is accepted as a mail all the same, and the log says why', async () => {
@@ -215,6 +236,6 @@ describe('certificates of correspondents, from signed mail that comes in', funct
   it('what is there survives a restart', async () => {
     assert.ok(existsSync(path.join(gateway.dir, 'store', 'data.mdb')))
     await gateway.restart()
-    assert.deepEqual(await states('bent@good.test'), ['trusted confirmed in use'])
+    assert.deepEqual(await states('bent@good.test'), ['trusted imported in use'])
   })
 })

@@ -429,7 +429,7 @@ out['coverage'] = {
 out['changes'] = {'events': [
     dict(time=e.time, action=e.action, message=e.message, operator=get(e.raw, 'securemail.operator') or get(e.raw, 'securemail.file_owner') or '',
          expires=get(e.raw, 'securemail.expires') or '') for e in events if e.action in (
-        'config-loaded', 'config-rejected', 'override-expired', 'queue-retried', 'queue-bounced', 'certificate-harvested')]}
+        'config-loaded', 'config-rejected', 'override-expired', 'queue-retried', 'queue-bounced', 'certificate-harvested', 'certificate-changed')]}
 
 
 # latency

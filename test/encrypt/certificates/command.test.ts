@@ -88,6 +88,17 @@ describe('secure-mail certs', () => {
     await json('change', 1, 'remove', anna.fingerprint)
   })
 
+  it('what is changed while no gateway runs is done, and said to be in no audit log', async () => {
+    const words = /^secure-mail: not in the audit log: the gateway of .* does not run$/m
+    assert.match((await certs('import', anna.certFile)).err, words)
+    assert.match((await certs('trust', anna.fingerprint)).err, words)
+    assert.doesNotMatch((await certs('remove', 'ab'.repeat(32))).err, words, 'nothing was changed')
+    const removed = await certs('remove', anna.fingerprint)
+    assert.match(removed.err, words)
+    assert.equal(removed.exitCode, 0)
+    assert.deepEqual(await list(), [])
+  })
+
   it('PKCS #12: the password from a file or the terminal, the key stays out', async () => {
     const p12 = file(
       'anna.p12',

@@ -13,6 +13,7 @@ const EVENTS = [
   'queue-retried',
   'queue-bounced',
   'certificate-harvested',
+  'certificate-changed',
 ]
 
 function rows({ settings, now }: Asked): Section[] {
