@@ -45,7 +45,7 @@ export class Delivery {
   readonly #outcomes = new Map<string, RecipientOutcome>()
   readonly #attempts: HostAttempt[] = []
   readonly #failures: Failure[] = []
-  readonly #goodbyes: Promise<void>[] = []
+  #goodbyes: Promise<void>[] | undefined
   /** mode=monitor: hosts that took the mail, by recipient. */
   #monitored: Map<string, Promise<Failure | undefined>> | undefined
   /** What is required of the hosts that are being tried. */
@@ -102,7 +102,7 @@ export class Delivery {
 
   /** Resolves when the connections of this delivery are closed. */
   async parted(): Promise<void> {
-    if (this.#goodbyes.length > 0) await Promise.allSettled(this.#goodbyes)
+    if (this.#goodbyes !== undefined) await Promise.allSettled(this.#goodbyes)
     this.#release?.(this.#reached ? 'reached' : this.#connections > 0 ? 'unreachable' : undefined)
   }
 
@@ -117,8 +117,10 @@ export class Delivery {
     return this.signal.aborted
   }
 
-  #open(): string[] {
-    return [...new Set(this.request.recipients)].filter((recipient) => !this.#outcomes.has(recipient))
+  #open(): readonly string[] {
+    const { recipients } = this.request
+    if (this.#outcomes.size === 0 && recipients.length === 1) return recipients
+    return [...new Set(recipients)].filter((recipient) => !this.#outcomes.has(recipient))
   }
 
   /** Exactly one outcome per recipient: a second one is not taken. */
@@ -167,7 +169,7 @@ export class Delivery {
       contexts: this.shared.contexts,
       clock: deps.clock,
       signal,
-      part: (channel) => this.#goodbyes.push(quit(channel)),
+      part: (channel) => (this.#goodbyes ??= []).push(quit(channel)),
       sessions: this.shared.sessions,
       connect: this.shared.sockets.counted(destination(request), deps.connect),
     }
@@ -197,7 +199,7 @@ export class Delivery {
       this.#connections += 1
       tried += 1
       if (tried > MAX_CONNECTIONS) break
-      if (!(await this.#overOpenConnection(hop.target, sessionDeps))) await this.#oneAddress(hop.target, sessionDeps)
+      if (!(await this.#overAnyConnection(hop.target, sessionDeps))) await this.#oneAddress(hop.target, sessionDeps)
       if (this.#open().length === 0) return undefined
       if (this.#stopped()) return abortedFailure()
     }
@@ -295,14 +297,41 @@ export class Delivery {
     }
   }
 
+  /** Over a connection that is open, or one that comes free while no other may be opened. @returns as `#overOpenConnection` */
+  async #overAnyConnection(target: Target, sessionDeps: SessionDeps): Promise<boolean> {
+    const key = connectionKey(target, sessionDeps.heloName)
+    do {
+      if (await this.#overOpenConnection(target, key, sessionDeps)) return true
+    } while (await this.#comesFree(key))
+    return false
+  }
+
+  /**
+   * Where the limit is reached, a connection that would do is better than a new one in its place.
+   *
+   * @param key `connectionKey`
+   * @returns there is one; false when a new one may be opened
+   */
+  async #comesFree(key: string): Promise<boolean> {
+    const at = destination(this.request)
+    const { pool, sockets } = this.shared
+    for (;;) {
+      if (this.#stopped()) return false
+      if (pool.has(key)) return true
+      if (sockets.count(at) < mostSockets(at, this.shared, this.deps) || pool.rests(at)) return false
+      await sockets.oneClosed(at, this.signal)
+    }
+  }
+
   /**
    * The message over a connection that is open already, if there is one.
+   *
+   * @param key `connectionKey`
    *
    * @returns false when there is none, or it turned out to be dead: no content was sent then, nothing counts as tried,
    *   and the message goes over a new connection
    */
-  async #overOpenConnection(target: Target, sessionDeps: SessionDeps, rested = false): Promise<boolean> {
-    const key = connectionKey(target, sessionDeps.heloName)
+  async #overOpenConnection(target: Target, key: string, sessionDeps: SessionDeps, rested = false): Promise<boolean> {
     const taken = this.shared.pool.take(key, this.signal, rested)
     if (taken === undefined) return false
     const { behind } = taken
@@ -323,7 +352,7 @@ export class Delivery {
       }
       this.deps.log('debug', `delivery ${this.request.mailId}: ${target.host}: an open connection was dead`)
       // what happened to the message ahead says nothing about other connections
-      if (behind !== undefined) return await this.#overOpenConnection(target, sessionDeps, true)
+      if (behind !== undefined) return await this.#overOpenConnection(target, key, sessionDeps, true)
       this.shared.pool.drop(key)
       return false
     }

@@ -44,6 +44,10 @@ export interface Pool {
    * @returns undefined when it is not to be used again, or its server is `strict`
    */
   offer(session: Session): Handover | undefined
+  /** Does any connection to `destination` rest? */
+  rests(destination: string): boolean
+  /** Is there one to be taken under `key`? */
+  has(key: string): boolean
   /** Nobody gets it any more who has not got it. */
   withdraw(handover: Handover): void
   /** The server under `key` did not answer commands that came with the end of a message: none are sent so any more. */
@@ -167,6 +171,8 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
       else others.add(handover)
       return handover
     },
+    rests: (destination) => perDestination.has(destination),
+    has: (key) => byKey.has(key) || offered.has(key),
     withdraw,
     strict(key) {
       if (strictOnes.size >= MAX_STRICT) strictOnes.clear()

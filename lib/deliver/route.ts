@@ -109,7 +109,7 @@ async function* staticHops(
       addressSecure: false,
       tlsa: { state: 'absent' },
     })
-    yield usable({ ...common, host: 'localhost', address: route.path, path: route.path, port: 0, need })
+    yield usable({ host: 'localhost', ...common, address: route.path, path: route.path, port: 0, need })
     return
   }
   if (route.host === undefined || route.host === '') {
@@ -120,7 +120,7 @@ async function* staticHops(
   const port = route.port ?? (route.lmtp ? LMTP_PORT : deps.settings.delivery.port)
   // RFC 7672 section 2.2.2: the configuration is trusted, and what it names is the next-hop domain
   const nextHop = { domain: host, mxSecure: true, implicit: false }
-  yield* hostHops({ target: { ...common, host, port }, nextHop, fromDns: false }, request, deps)
+  yield* hostHops({ target: { host, ...common, port }, nextHop, fromDns: false }, request, deps)
 }
 
 /** The addresses of one host, as they are; own ones left out where DNS named the host. */
@@ -157,7 +157,7 @@ async function* hostHops(
       own += 1
       continue
     }
-    yield usable({ ...target, address, need, ...beside })
+    yield usable({ address, ...target, need, ...beside })
   }
   if (tried === 0) {
     yield dead('no-route', '4.4.4', 'The mail server has no address that can be reached from here.', bind, host)
@@ -174,8 +174,8 @@ async function requirementFor(
 ): Promise<HostRequirement> {
   const { implicit, ...mx } = nextHop
   return deps.forHost(requirement, {
-    ...mx,
     host,
+    ...mx,
     // RFC 7672 section 2.1.3: a secure alias of an insecure name can have TLSA records of its own
     addressSecure: addresses.secure || addresses.secureAlias,
     tlsa: await tlsaOf(),

@@ -158,7 +158,7 @@ async function openOnce(
       unfinished: false,
       prompt: false,
     }
-    return { ...opened, use }
+    return { use, ...opened }
   } catch (error) {
     if (opening.offered) sessions?.drop(connectionKey(target, deps.heloName))
     if (error instanceof ChannelError) {

@@ -1,5 +1,6 @@
 /** Being stopped, and things that throw: deliver() always answers, once per recipient, and never loses a mail. */
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import type { DelivererDeps } from '../../lib/deliver/types'
 import { issued } from './support/certificates'
@@ -55,6 +56,20 @@ describe('deliver: stopping and failing', () => {
       assert.equal(second!.seen.length, 0)
     })
   }
+
+  it('thousands of deliveries leave nothing behind at a signal that they share', async () => {
+    current = await world(settings({ connectionsPerDestination: 3 }))
+    await current.host('mx1.test', { tls })
+    current.mx.set('dest.test', mxHosts('mx1.test'))
+    const abort = new AbortController()
+    const all = Array.from({ length: 200 }, () => current.deliver(request({ signal: abort.signal })))
+    assert.equal(getEventListeners(abort.signal, 'abort').length, 1)
+    const results = await Promise.all(all)
+    assert.ok(results.every(({ outcomes }) => outcomes[0]?.result === 'delivered'))
+    assert.equal(getEventListeners(abort.signal, 'abort').length, 1)
+    const late = await current.deliver(request({ signal: AbortSignal.abort() }))
+    assert.equal(failureOf(late.outcomes[0]).enhancedCode, '4.3.2')
+  })
 
   it('aborted in the middle of the message: no dot', async () => {
     current = await world()
