@@ -134,41 +134,41 @@ function tellOutcome(context: AttemptContext, outcome: RecipientOutcome, require
   const { runtime, item, progress, facts } = context
   const record = recordOf(progress, outcome.recipient)
   const tls = outcome.result === 'delivered' ? outcome.tls : outcome.failure.tls
-  const base: Omit<AuditEvent, 'action' | 'message'> = {
-    ...common(context),
+  const base = {
     recipients: [outcome.recipient],
+    ...common(context),
     attempt: record.attempts,
     ...(requirement === undefined
       ? {}
       : { policy: { ...policyOf(forDaneHost(requirement, tls)), ...wouldHave(outcome, requirement) } }),
-  }
+  } satisfies Omit<AuditEvent, 'action' | 'message'>
   if (outcome.result === 'delivered') {
     const token = requirement === undefined ? '' : tlsToken(requirement, outcome.tls)
     const event = {
-      ...base,
       outcome: 'success' as const,
+      ...base,
       destination: destinationOf(outcome),
       tls: outcome.tls,
       tlsToken: token,
       ...wouldFailBy(outcome.wouldFail, requirement),
     }
     runtime.audit.tell({
-      ...event,
       action: 'delivery-succeeded',
+      ...event,
       message: `delivered to ${outcome.host}: ${outcome.response}`,
     })
     if (outcome.tls === null && requirement?.source !== 'local') {
       runtime.audit.tell({
-        ...event,
         action: 'plaintext-delivered',
+        ...event,
         message: `went out in clear text to ${outcome.host}`,
         ...(facts.grant === null ? {} : { optOut: { by: facts.grant.by, granted: true, refusals: [] } }),
       })
     }
   } else {
     runtime.audit.tell({
-      ...base,
       action: outcome.result === 'failed' ? 'delivery-failed' : 'delivery-deferred',
+      ...base,
       message: outcome.failure.publicText,
       outcome: 'failure',
       failure: outcome.failure,

@@ -122,7 +122,7 @@ async function deliverPending(context: AttemptContext, pending: readonly string[
     tellPolicy(context, group.requirement, group.recipients, chosen.route, mtaSts)
     for (const recipient of group.recipients) remember(context, recipient, group.requirement, chosen.route)
     const counting = countingOf(context, group, chosen, { mtaSts, published: published.get(group.recipients[0] ?? '') })
-    const result = await deliverGroup(context, group, { ...chosen, counting })
+    const result = await deliverGroup(context, group, { counting, ...chosen })
     if (result.superseded) {
       await deliverPending(
         context,
@@ -180,14 +180,12 @@ function stillOpen(result: DeliveryResult, recipients: readonly string[]): Deliv
 function remember(context: AttemptContext, recipient: string, requirement: Requirement, route: Route): void {
   const { progress } = context
   const { level, source, rule } = requirement
-  progress.set(recipient, {
-    ...recordOf(progress, recipient),
-    requirement: {
-      level,
-      source: rule === undefined ? source : `${source}: ${rule.file}:${rule.line} ${rule.pattern}`,
-      overrideNever: forbidsOptOut(context, recipient, route),
-    },
-  })
+  const requirementTold = {
+    level,
+    source: rule === undefined ? source : `${source}: ${rule.file}:${rule.line} ${rule.pattern}`,
+    overrideNever: forbidsOptOut(context, recipient, route),
+  }
+  progress.set(recipient, Object.assign({}, recordOf(progress, recipient), { requirement: requirementTold }))
 }
 
 function refusedOutcome(recipient: string, failure: Failure): RecipientOutcome {

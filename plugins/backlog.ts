@@ -107,7 +107,7 @@ export function begin(haraka: HarakaModules, item: HMailItem, canBeRead: boolean
   if (handlers !== undefined && now >= most(domain, handlers)) {
     const others = aside.get(domain) ?? new Map<string, Name>()
     const name = { filename: item.filename, at: item.next_process }
-    others.set(identityOf(haraka, item.filename), canBeRead ? name : { ...name, item })
+    others.set(identityOf(haraka, item.filename), canBeRead ? name : { item, ...name })
     aside.set(domain, others)
     if (canBeRead) handlers.forget(item)
     return false

@@ -54,7 +54,7 @@ export async function gate(haraka: HarakaModules, runtime: Runtime, connection: 
         reportedInstead: false,
       }
   if (!('notes' in judged)) return judged.answer
-  const decision = { ...judged, content: { persons: category3.persons, inspected } }
+  const decision = Object.assign({}, judged, { content: { persons: category3.persons, inspected } })
   const after = await outcomeOfCategory3(haraka, runtime, transaction, decision, inspection, external)
   if ('answer' in after) return after.answer
   if (after.decision.reportedInstead) {
@@ -201,14 +201,14 @@ function tellVerdict(runtime: Runtime, notes: GateDecision['notes'], verdict: Ve
   }
   const refusals = [...new Set(verdict.refusals.map((refusal) => refusal.code))]
   runtime.audit.tell({
-    ...common,
     action: 'optout-requested',
+    ...common,
     message: `an opt-out of encryption was asked for by ${verdict.by ?? 'nobody'}`,
     optOut: { by: verdict.by, granted: verdict.granted, refusals },
   })
   runtime.audit.tell({
-    ...common,
     action: verdict.granted ? 'optout-granted' : 'optout-refused',
+    ...common,
     message: verdict.granted
       ? 'the opt-out is granted: public marker, nothing found, everything inspected'
       : `the opt-out is refused: ${refusals.join(', ')}`,
@@ -246,7 +246,7 @@ export async function seal(runtime: Runtime, transaction: Transaction): Promise<
       if (!notes.requiretls) digest = null
     }
   }
-  transaction.notes[NOTES_KEY] = sealNotes({ ...notes, digest }, runtime.sealKey)
+  transaction.notes[NOTES_KEY] = sealNotes(Object.assign({}, notes, { digest }), runtime.sealKey)
   return []
 }
 

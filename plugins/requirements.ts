@@ -4,7 +4,7 @@ import type { StaticRoute } from '../lib/deliver/types'
 import type { Failure } from '../lib/failure'
 import { decide } from '../lib/policy/decide'
 import { requirementDigest, type Decided } from '../lib/policy/digest'
-import { inputsFrom } from '../lib/policy/inputs'
+import { inputsFrom, withMtaSts } from '../lib/policy/inputs'
 import { stsEffect } from '../lib/policy/sts'
 import type { MtaStsState, PolicyInputs, Requirement, Route } from '../lib/policy/types'
 import { inPatience } from '../lib/util/patience'
@@ -38,12 +38,12 @@ export async function requirementsOf(
     if (mtaSts.state === 'error' && effect === 'enforced') {
       result.waiting.push({ recipient, failure: policyFailure(mtaSts.resultType, mtaSts.detail) })
     } else {
-      const requirement = decide({ ...inputs, mtaSts })
+      const requirement = decide(withMtaSts(inputs, mtaSts))
       result.decided.push({ recipient, requirement })
       const enforced = asEnforced(mtaSts)
       // the same question has the same answer
       if (inputs.mode === 'enforce' && enforced === mtaSts) continue
-      const published = decide({ ...inputs, mode: 'enforce', mtaSts: enforced })
+      const published = decide({ ...withMtaSts(inputs, enforced), mode: 'enforce' })
       if (requirementDigest(published) !== requirementDigest(requirement)) result.published.set(recipient, published)
     }
   }
@@ -72,7 +72,7 @@ export function forbidsOptOut(
   route: Route,
 ): boolean {
   const inputs = { ...inputsFor(runtime, facts, recipient, route), grant: { by: 'subject-tag' as const } }
-  return decide({ ...inputs, mtaSts: { state: 'absent' } }).overrideForbidden
+  return decide(withMtaSts(inputs, { state: 'absent' })).overrideForbidden
 }
 
 function inputsFor(runtime: Runtime, facts: MailFacts, recipient: string, route: Route): Omit<PolicyInputs, 'mtaSts'> {

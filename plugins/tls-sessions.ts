@@ -32,7 +32,6 @@ export function countingOf(
     if (sighting !== undefined) runtime.sessions.add(domain, sighting)
   }
   return {
-    ...(published === undefined ? {} : { published }),
     onSession(session) {
       background(
         'tlsrpt',
@@ -40,6 +39,7 @@ export function countingOf(
         () => count(session),
       )
     },
+    ...(published === undefined ? {} : { published }),
   }
 }
 

@@ -153,11 +153,11 @@ export function findSpots(text: string, narrow: boolean, from: number, most: num
       const harmless = endOfHarmless(narrow ? bytes : units, at, length)
       const end = harmless === -1 ? lookAt(text, base + at, found) : base + harmless
       at = end - base + STEP
-      if (found.spots.length + found.others.length >= most) return { ...found, end }
+      if (found.spots.length + found.others.length >= most) return { end, ...found }
     }
     next = base + at
   }
-  return { ...found, end: text.length }
+  return { end: text.length, ...found }
 }
 
 function classAt(text: string, at: number): number {

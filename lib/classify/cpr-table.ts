@@ -52,7 +52,7 @@ function search(
   return findCpr(text, now, { columns, isTimeUp }).map((hit) => {
     const cell = cellAt(hit.start)
     const where = cell === undefined ? table.where : `${table.where}!${table.cellName(cell.row, cell.column)}`
-    return { ...hit, where }
+    return { where, ...hit }
   })
 }
 

@@ -36,7 +36,7 @@ export function readMarkerHeaders(
     seen.add(field.key)
     const marker = judge(field, wanted, isSensitivity)
     if (marker === null) result.conflicts.push({ where, detail: 'A marker header does not parse.' })
-    else result.markers.push({ ...marker, source: 'header', value: `${field.name}: ${marker.value}`, where })
+    else result.markers.push({ source: 'header', ...marker, value: `${field.name}: ${marker.value}`, where })
   }
   return result
 }

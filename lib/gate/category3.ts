@@ -29,12 +29,12 @@ export function decideCategory3(content: Category3Content, rules: Category3Rules
   const told = { persons, threshold: rules.persons, reasons }
   // whether it is encrypted, or whom it names, may be known in a moment
   if (content.unread === true && (content.asked || withholds(rules.action))) {
-    return { ...told, reasons: [], outcome: 'defer' }
+    return { outcome: 'defer', ...told, reasons: [] }
   }
   // nobody but the sender can know why full encryption is wanted, so no setting makes less of it
-  if (reasons.includes('asked')) return { ...told, outcome: encryptable(content) }
-  if (reasons.length === 0) return { ...told, outcome: 'none' }
-  return { ...told, outcome: forPersons(rules.action, content) }
+  if (reasons.includes('asked')) return { outcome: encryptable(content), ...told }
+  if (reasons.length === 0) return { outcome: 'none', ...told }
+  return { outcome: forPersons(rules.action, content), ...told }
 }
 
 /**

@@ -36,7 +36,7 @@ export async function inspect(
       : (readSmall(raw, rules, clock, header) ?? (await read(raw, rules, clock).catch(unreadable)))
   const sender = request.by === null ? null : readSender(header, submission)
   const verdict = decide({ request, sender, ...found }, rulesFrom(settings))
-  const category3 = decideCategory3({ ...found, asked: request.secure, granted: verdict.granted }, settings.category3)
+  const category3 = decideCategory3({ asked: request.secure, ...found, granted: verdict.granted }, settings.category3)
   const subject = fieldsNamed(header, 'subject')[0]
   const subjectSigned = hasSignatureOver(header, 'subject')
   const strip =

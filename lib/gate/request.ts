@@ -15,7 +15,7 @@ import type { Request, SenderFacts, Submission } from './types'
  */
 export function quickLook(header: RawHeader, settings: Settings, requiretls = false): Request & { requested: boolean } {
   const request = readRequest(parseHeader(header), settings, requiretls)
-  return { ...request, requested: request.by !== null }
+  return { requested: request.by !== null, ...request }
 }
 
 /**
@@ -49,8 +49,8 @@ export function readSender(block: HeaderBlock, submission: Submission): SenderFa
       .toLowerCase(),
   )
   return {
-    ...submission,
     fromFields: fromFields.length,
+    ...submission,
     from: lists.some((list) => list === null) ? null : lists.flatMap((list) => list ?? []),
     subjectFields: fieldsNamed(block, 'subject').length,
     resent: block.fields.filter((field) => field.key.startsWith('resent-')).map((field) => field.name.slice(0, 40)),

@@ -187,17 +187,16 @@ function raised(inputs: PolicyInputs, base: Requirement): Requirement {
     case 'encrypt':
     case 'dane':
     case 'verify':
-      return {
-        ...base,
-        level: 'verify',
+      return Object.assign({}, base, {
+        level: 'verify' as const,
         // RFC 8461 section 7.2: TLS 1.2 or higher
         minVersion: newerVersion(base.minVersion, 'TLSv1.2'),
         sts,
-        source: 'mta-sts',
+        source: 'mta-sts' as const,
         reason: `${nextHop(inputs)} publishes the MTA-STS policy ${sts.id} with mode enforce`,
         // RFC 8461 section 2: MTA-STS never overrides DANE, so hosts with usable TLSA records are DANE's
         daneRaises: base.daneRaises || base.level === 'dane',
-      }
+      })
     default:
       // `secure`, `dane-only` and `fingerprint` as a default are the postmaster's own, narrower choice
       return base

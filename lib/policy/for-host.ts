@@ -91,8 +91,8 @@ function byDane(
   // RFC 7672 section 3.2.2: base first, then the next-hop domain and its secure expansion
   const names = [base, host.domain, ...(host.expandedDomain === undefined ? [] : [host.expandedDomain])]
   return {
-    ...common(requirement),
     tls: 'must',
+    ...common(requirement),
     auth: 'dane',
     // RFC 7672 section 8.1: SNI is the TLSA base domain
     ...sni(base),
@@ -132,10 +132,10 @@ function withoutDane(requirement: Requirement, host: HostInputs): HostRequiremen
   const axes = axesOf(requirement)
   const refNames = axes.auth === 'pkix' ? pkixNames(requirement, host) : []
   return {
+    refNames,
     ...common(requirement),
     ...axes,
     ...(axes.tls === 'none' ? {} : sniFor(requirement, host.host)),
-    refNames,
     fingerprints: axes.auth === 'fingerprint' ? requirement.fingerprints : [],
     usable: true,
     why: whyOf(requirement, axes, refNames),
@@ -200,5 +200,5 @@ function unusable(
   resultType: NonNullable<HostRequirement['resultType']>,
   why: string,
 ): HostRequirement {
-  return { ...common(requirement), tls: 'must', auth: 'dane', refNames: [], usable: false, resultType, why }
+  return { tls: 'must', ...common(requirement), auth: 'dane', refNames: [], usable: false, resultType, why }
 }

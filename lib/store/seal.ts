@@ -48,8 +48,7 @@ export function recipientHash(mailId: string, address: string): string {
  */
 export function sealNotes(unsealed: UnsealedNotes, key: Buffer): SecureMailNotes {
   const hashes = unsealed.recipients.map((address) => recipientHash(unsealed.mailId, address))
-  const draft = {
-    ...unsealed,
+  const draft = Object.assign({}, unsealed, {
     sender: comparableAddress(unsealed.sender),
     recipients: [...new Set(hashes)].sort(),
     optOut: {
@@ -57,7 +56,7 @@ export function sealNotes(unsealed: UnsealedNotes, key: Buffer): SecureMailNotes
       refusals: unsealed.optOut.refusals.slice(0, LIMITS.refusals).map(cutRefusal),
     },
     seal: '0'.repeat(64),
-  }
+  })
   // Through JSON, as the queue file will take them: what is undefined here is absent there.
   const parsed = parseNotes(JSON.parse(JSON.stringify(draft)))
   if (!parsed.ok) throw new Error(`notes cannot be sealed: ${parsed.why}`)
