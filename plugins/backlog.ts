@@ -147,12 +147,13 @@ function callAside(haraka: HarakaModules, domain: string): void {
 }
 
 /**
- * Mails of a domain that may be under way. Where mail gets through, as many wait for a connection as have one; of a domain
- * that is not known to take mail nobody waits, and when much of what may be under way is taken, there is only one.
+ * Mails of a domain that may be under way. Where mail gets through there are three for each connection: one whose message
+ * has been sent, one whose commands went out with it, and one that waits. Of a domain that is not known to take mail nobody
+ * waits, and when much of what may be under way is taken, there is only one.
  */
 function most(domain: string, { places }: BacklogHandlers): number {
   const open = places(domain)
-  if (open > FIRST) return 2 * open
+  if (open > FIRST) return 3 * open
   return filed > UNDER_WAY / 2 ? 1 : open
 }
 
