@@ -23,6 +23,8 @@ export interface LiveConfigOptions {
   tell: (event: AuditEvent) => void
   /** Called after each successful reload. */
   onReload: (settings: Settings) => void
+  /** Told of each question to DNS; must not throw. */
+  onDnsLookUp: (hit: boolean) => void
 }
 
 /** How long a resolver that was replaced may still answer what it was asked, in milliseconds. */
@@ -32,7 +34,7 @@ const RESOLVER_GRACE = 60_000
  * @throws Error with every problem when the configuration is bad
  */
 export function followConfig(plugin: HarakaPlugin, options: LiveConfigOptions): LiveConfig {
-  const { instanceDir, clock, tell } = options
+  const { instanceDir, tell } = options
   let templates = readTemplates(instanceDir)
   const watch = watchConfig(instanceDir, {
     onLoad(settings, warnings) {
@@ -40,7 +42,7 @@ export function followConfig(plugin: HarakaPlugin, options: LiveConfigOptions): 
       // the texts were read once already, to judge the configuration; should they be gone again, the old ones stay
       const texts = loadTemplates(instanceDir)
       if (texts.ok) templates = texts.templates
-      resolver = renewResolver(resolver, settings.dns, clock)
+      resolver = renewResolver(resolver, settings.dns, options)
       const summary = summaryOf(settings)
       plugin.lognotice(`secure-mail: configuration loaded: ${summary}`)
       tell({ action: 'config-loaded', message: `configuration loaded: ${summary}`, outcome: 'success' })
@@ -57,7 +59,7 @@ export function followConfig(plugin: HarakaPlugin, options: LiveConfigOptions): 
     },
   })
   for (const warning of watch.warnings()) plugin.logwarn(`secure-mail: ${formatProblem(warning)}`)
-  let resolver: OwnResolver = renewResolver(undefined, watch.current().dns, clock)
+  let resolver: OwnResolver = renewResolver(undefined, watch.current().dns, options)
   return {
     settings: () => watch.current(),
     templates: () => templates,
@@ -81,11 +83,15 @@ interface OwnResolver {
 }
 
 /** A new resolver where its settings changed; the old one answers what is under way, then is closed. */
-function renewResolver(old: OwnResolver | undefined, dns: Settings['dns'], clock: Clock): OwnResolver {
+function renewResolver(
+  old: OwnResolver | undefined,
+  dns: Settings['dns'],
+  { clock, onDnsLookUp: onLookUp }: Pick<LiveConfigOptions, 'clock' | 'onDnsLookUp'>,
+): OwnResolver {
   const made = JSON.stringify(dns)
   if (old?.made === made) return old
   if (old !== undefined) setTimeout(() => void old.resolver.close(), RESOLVER_GRACE).unref()
-  return { resolver: createResolver({ ...dns, clock }), made }
+  return { resolver: createResolver({ ...dns, clock, onLookUp }), made }
 }
 
 function readTemplates(instanceDir: string): Templates {

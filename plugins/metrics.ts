@@ -6,6 +6,10 @@
 import { ask, controlSockets, runDirectory } from '../lib/control'
 import type { AuditEvent } from '../lib/audit/types'
 import type { Settings } from '../lib/config/settings'
+import { certificateBook } from '../lib/encrypt/certificates/book'
+import { countExpiring } from '../lib/encrypt/certificates/expiry'
+import { trustOf } from '../lib/encrypt/certificates/trust'
+import type { Cache } from '../lib/metrics/definitions'
 import { exposition, type MachineValue } from '../lib/metrics/exposition'
 import { createMetrics } from '../lib/metrics/metrics'
 import { serveMetrics, type MetricsServer } from '../lib/metrics/server'
@@ -17,8 +21,10 @@ import type { HarakaModules } from './haraka'
 import { workedOn } from './lifecycle'
 import { dueMails, waitingMails } from './waiting-room'
 
-/** How old the count of cached policies may be, in milliseconds. */
-const COUNT_INTERVAL = 60_000
+/** How old the count of cached policies may be, in milliseconds: a large cache is not read for every scrape. */
+const POLICIES_INTERVAL = 60_000
+/** The same of certificates, which end by the day. */
+const CERTIFICATES_INTERVAL = 15 * 60_000
 /** How long another process may take to answer a scrape, in milliseconds. */
 const PATIENCE = 3000
 
@@ -26,6 +32,8 @@ export interface GatewayMetrics {
   /** Count what an audit event says; does nothing where nobody listens. */
   told(event: AuditEvent): void
   auditFailed(): void
+  /** Count a look-up in a cache; does nothing where nobody listens. */
+  lookedUp(cache: Cache, hit: boolean): void
   /** Listen where the settings say; to be called again when they change. */
   follow(): void
   /** The figures of this process, as JSON. */
@@ -75,15 +83,17 @@ export function createGatewayMetrics(options: MetricsOptions): GatewayMetrics {
     metrics.set('securemail_queue_oldest_seconds', age)
   }
 
-  let counted: { at: number; policies: Promise<number> } | undefined
-
-  /** Read again once a minute: a large cache is not read for every scrape. */
-  function policies(store: Store): Promise<number> {
-    const now = performance.now()
-    if (counted === undefined || now - counted.at > COUNT_INTERVAL)
-      counted = { at: now, policies: countPolicies(store) }
-    return counted.policies
-  }
+  const policies = nowAndThen(POLICIES_INTERVAL, countPolicies)
+  const trust = trustOf(settings)
+  const expiring = nowAndThen(CERTIFICATES_INTERVAL, async (store) => {
+    try {
+      return await countExpiring(certificateBook(store), await trust(), Date.now())
+    } catch (error) {
+      // roots that cannot be read, say: the rest of the page is wanted all the more
+      options.reportError('metrics', error)
+      return undefined
+    }
+  })
 
   async function own(): Promise<unknown[]> {
     gauges()
@@ -121,6 +131,9 @@ export function createGatewayMetrics(options: MetricsOptions): GatewayMetrics {
     const store = options.store()
     if (store !== undefined) {
       machine.push({ name: 'securemail_policy_cache_entries', value: await policies(store) })
+      for (const [left, value] of Object.entries((await expiring(store)) ?? {})) {
+        machine.push({ name: 'securemail_certificates_expiring', labels: { left }, value: Number(value) })
+      }
     }
     return await exposition(all, machine)
   }
@@ -131,6 +144,9 @@ export function createGatewayMetrics(options: MetricsOptions): GatewayMetrics {
     },
     auditFailed() {
       metrics.auditFailed()
+    },
+    lookedUp(cache, hit) {
+      if (wanted() !== undefined) metrics.lookedUp(cache, hit)
     },
     follow() {
       const listen = wanted()
@@ -148,5 +164,15 @@ export function createGatewayMetrics(options: MetricsOptions): GatewayMetrics {
       await open?.server.close()
       open = undefined
     },
+  }
+}
+
+/** @returns what `work` gives, asked again when that is older than `interval`, in milliseconds */
+function nowAndThen<T>(interval: number, work: (store: Store) => Promise<T>): (store: Store) => Promise<T> {
+  let last: { at: number; result: Promise<T> } | undefined
+  return (store) => {
+    const now = performance.now()
+    if (last === undefined || now - last.at > interval) last = { at: now, result: work(store) }
+    return last.result
   }
 }

@@ -11,6 +11,7 @@ import type { SessionCounter } from '../lib/report/tlsrpt'
 import type { Store } from '../lib/store/types'
 import type { StaticRoute } from '../lib/deliver/types'
 import type { HarakaPlugin } from './haraka'
+import type { GatewayMetrics } from './metrics'
 import { countPolicyFailure } from './tls-sessions'
 
 export function openSts(
@@ -22,6 +23,7 @@ export function openSts(
     clock: Clock
     audit: Audit
     sessions: SessionCounter
+    metrics: Pick<GatewayMetrics, 'lookedUp'>
   },
 ): Sts {
   const { clock, store, audit } = runtime
@@ -39,6 +41,9 @@ export function openSts(
     onEvent(event) {
       audit.tell(auditEvent(event))
       countPolicyFailure(runtime.sessions, event)
+    },
+    onLookUp: (hit) => {
+      runtime.metrics.lookedUp('mta-sts', hit)
     },
     refresh: true,
   })

@@ -128,6 +128,9 @@ export async function openRuntime(
       options.onReload(loaded)
       reports.tls?.look()
     },
+    onDnsLookUp: (hit) => {
+      metrics.lookedUp('dns', hit)
+    },
   })
   const { settings, templates } = config
   const held: { store?: Store; digest?: SupportDigest } = {}
@@ -221,6 +224,7 @@ export async function openRuntime(
 
   const sts = openSts(plugin, {
     sessions,
+    metrics,
     settings,
     resolver: config.resolver,
     store,

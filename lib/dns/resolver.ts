@@ -23,6 +23,8 @@ export interface ResolverOptions {
   clock?: Clock
   /** Answers kept; default 10,000. */
   cacheEntries?: number
+  /** Told of each question that could be in the cache; must not throw. */
+  onLookUp?: (hit: boolean) => void
 }
 
 const DEFAULT_CACHE_ENTRIES = 10_000
@@ -63,6 +65,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       const key = `${type} ${normalised}`
       // both maps hold under a key only answers of the type that the key begins with
       const cached = cache.get(key) as DnsAnswer<T> | undefined
+      options.onLookUp?.(cached !== undefined)
       if (cached !== undefined) return cached
       const running = inFlight.get(key) as Promise<DnsAnswer<T>> | undefined
       if (running !== undefined) return copyOf(await running)

@@ -50,6 +50,11 @@ export const OF_PROCESSES = {
     labels: [],
     buckets: [60, 300, 900, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 20 * HOUR, 23 * HOUR, 24 * HOUR],
   },
+  securemail_cache_lookups_total: counter(
+    'Look-ups in caches (dns, mta-sts, tls-session): hit, or miss.',
+    'cache',
+    'result',
+  ),
   securemail_mta_sts_lookups_total: counter('Deliveries by what was known of an MTA-STS policy.', 'state'),
   securemail_mta_sts_events_total: counter('What happened to MTA-STS policies.', 'event'),
   securemail_config_loads_total: counter('Configurations loaded and rejected.', 'result'),
@@ -68,10 +73,19 @@ export const OF_MACHINE = {
   securemail_processes: gauge('Processes of the gateway: answered, or silent (their figures are missing).', 'state'),
   securemail_queue_error_files: gauge('Files set aside as error.* in the queue directory.'),
   securemail_policy_cache_entries: gauge('MTA-STS policies in the store.'),
+  securemail_certificates_expiring: gauge(
+    'Correspondents whose last certificate that mail is encrypted to ends soon, by what is left of it.',
+    'left',
+  ),
 } as const satisfies Record<string, Definition>
 
 export type ProcessMetric = keyof typeof OF_PROCESSES
 export type MachineMetric = keyof typeof OF_MACHINE
+
+/** Caches whose hits and misses are counted. */
+export const CACHES = ['dns', 'mta-sts', 'tls-session'] as const
+
+export type Cache = (typeof CACHES)[number]
 
 /** Series that are there from the start with 0, so that a first event is an increase and not a new series. */
 export const FROM_THE_START: Readonly<Partial<Record<ProcessMetric, readonly Record<string, string>[]>>> = {
@@ -81,4 +95,5 @@ export const FROM_THE_START: Readonly<Partial<Record<ProcessMetric, readonly Rec
   securemail_plaintext_permitted_total: ['override', 'map', 'default', 'internal'].map((reason) => ({ reason })),
   securemail_optout_refusals_total: [{ code: 'cpr' }],
   securemail_hook_errors_total: [{ what: 'other' }],
+  securemail_cache_lookups_total: CACHES.flatMap((cache) => ['hit', 'miss'].map((result) => ({ cache, result }))),
 }

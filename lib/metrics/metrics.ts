@@ -1,7 +1,7 @@
 /** The figures of one process: counted from the audit events, which are all told in one place. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { AuditEvent } from '../audit/types'
-import { FROM_THE_START, OF_PROCESSES, type Definition, type ProcessMetric } from './definitions'
+import { FROM_THE_START, OF_PROCESSES, type Cache, type Definition, type ProcessMetric } from './definitions'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -10,6 +10,8 @@ export interface Metrics {
   told(event: AuditEvent): void
   /** An audit event could not be written or synced. */
   auditFailed(): void
+  /** Something was looked for in a cache. */
+  lookedUp(cache: Cache, hit: boolean): void
   set(name: ProcessMetric, value: number, labels?: Labels): void
   /** Forget the series of a gauge whose labels may be gone. */
   clear(name: ProcessMetric): void
@@ -48,6 +50,9 @@ export function createMetrics(label: string): Metrics {
     },
     auditFailed() {
       count('securemail_audit_write_errors_total')
+    },
+    lookedUp(cache, hit) {
+      count('securemail_cache_lookups_total', lookUp(cache, hit))
     },
     set,
     clear(name) {
@@ -105,6 +110,7 @@ function countEvent(
       return
     case 'tls-negotiated':
       count('securemail_sessions_total', { result_type: 'success', policy: source })
+      count('securemail_cache_lookups_total', lookUp('tls-session', event.tls?.resumed === true))
       return
     case 'tls-failed':
       count('securemail_sessions_total', { result_type: event.failure?.resultType ?? 'other', policy: source })
@@ -171,6 +177,10 @@ const OUTCOME = {
   'delivery-deferred': 'deferred',
   'delivery-failed': 'failed',
 } as const
+
+function lookUp(cache: Cache, hit: boolean): Labels {
+  return { cache, result: hit ? 'hit' : 'miss' }
+}
 
 function categoryOf(category: unknown): string {
   return typeof category === 'number' && [1, 2, 3].includes(category) ? String(category) : 'none'

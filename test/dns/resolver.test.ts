@@ -476,7 +476,8 @@ describe('dns: resolver', () => {
       it(`${what}: ${ttl} -> ${kept}`, async () => {
         const dns = await server(ttls)
         const clock = { time: 1_000_000, now: () => clock.time }
-        const stub = resolver([dns], { clock })
+        const looked: boolean[] = []
+        const stub = resolver([dns], { clock, onLookUp: (hit) => looked.push(hit) })
         await stub.resolve(`t${ttl}.example`, type)
         clock.time += kept * 1000 - 1
         await stub.resolve(`T${ttl}.example.`, type)
@@ -484,6 +485,7 @@ describe('dns: resolver', () => {
         clock.time += 1
         await stub.resolve(`t${ttl}.example`, type)
         assert.equal(dns.seen.length, kept === 0 ? 3 : 2)
+        assert.deepEqual(looked, [false, kept !== 0, false])
       })
     }
 

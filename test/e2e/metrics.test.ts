@@ -77,6 +77,12 @@ for (const nodes of [0, 2]) {
       assert.equal(sum(samples, 'securemail_sessions_total', { result_type: 'success' }), happened('tls-negotiated'))
       assert.ok(sum(samples, 'securemail_sessions_total', { result_type: 'starttls-not-supported' }) >= 1)
       assert.equal(sum(samples, 'securemail_plaintext_total'), 0)
+      assert.equal(sum(samples, 'securemail_cache_lookups_total', { cache: 'tls-session' }), happened('tls-negotiated'))
+      assert.ok(sum(samples, 'securemail_cache_lookups_total', { cache: 'dns', result: 'miss' }) >= 2)
+      assert.deepEqual(
+        samples.filter(({ name }) => name === 'securemail_certificates_expiring').map(({ value }) => value),
+        [0, 0, 0],
+      )
       assert.equal(sum(samples, 'securemail_queue_mails'), happened('delivery-deferred'))
       assert.ok(
         Math.max(...samples.filter(({ name }) => name === 'securemail_queue_oldest_seconds').map((s) => s.value)) > 0,

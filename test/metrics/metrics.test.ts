@@ -50,6 +50,10 @@ describe('metrics', () => {
     ]
     for (const event of events) metrics.told(event)
     metrics.auditFailed()
+    metrics.lookedUp('dns', true)
+    metrics.lookedUp('dns', false)
+    metrics.lookedUp('mta-sts', false)
+    metrics.told({ action: 'tls-negotiated', message: '', tls: { ...TLS, resumed: !TLS.resumed } })
     const samples = await samplesOf(metrics)
     const rows: [string, Record<string, string>, number][] = [
       ['securemail_messages_total', { category: '2', process: 'main' }, 2],
@@ -76,6 +80,12 @@ describe('metrics', () => {
       ['securemail_policy_rows_expired_total', {}, 1],
       ['securemail_audit_write_errors_total', {}, 1],
       ['securemail_audit_events_total', { action: 'report-sent' }, 2],
+      ['securemail_cache_lookups_total', { cache: 'dns', result: 'hit' }, 1],
+      ['securemail_cache_lookups_total', { cache: 'dns', result: 'miss' }, 1],
+      ['securemail_cache_lookups_total', { cache: 'mta-sts', result: 'hit' }, 0],
+      ['securemail_cache_lookups_total', { cache: 'mta-sts', result: 'miss' }, 1],
+      ['securemail_cache_lookups_total', { cache: 'tls-session', result: 'hit' }, 1],
+      ['securemail_cache_lookups_total', { cache: 'tls-session', result: 'miss' }, 1],
     ]
     for (const [name, labels, expected] of rows) {
       assert.equal(valueOf(samples, name, labels), expected, `${name} ${JSON.stringify(labels)}`)

@@ -17,6 +17,8 @@ export interface CertificateBook {
   /** Everybody in the bucket of this name. */
   neighbours(scope: Scope, name: string): Promise<Holder[]>
   all(): Promise<Holder[]>
+  /** The same bucket by bucket: never all of them in memory. */
+  buckets(): AsyncIterable<Holder[]>
   /** Change the certificates of one name, in one transaction; none left = the entry is removed. */
   change(
     scope: Scope,
@@ -38,6 +40,9 @@ export function certificateBook(store: Store): CertificateBook {
     of: async (scope, name) => readCertificates(await store.get<unknown>(keyOf(scope, name))),
     neighbours: (scope, name) => listed([PREFIX, bucketOf(scope, name)]),
     all: () => listed([PREFIX]),
+    async *buckets() {
+      for (let bucket = 0; bucket < BUCKETS; bucket++) yield await listed([PREFIX, bucket])
+    },
     async change(scope, name, how) {
       const left = await store.update<unknown>(keyOf(scope, name), (old) => {
         const certificates = how(readCertificates(old))

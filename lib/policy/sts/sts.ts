@@ -30,6 +30,8 @@ export interface StsDeps {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
   /** Told of what a postmaster or TLSRPT wants to know; must not throw. */
   onEvent(event: StsEvent): void
+  /** Told whether the policy of a domain that has one was in the cache; must not throw. */
+  onLookUp?(hit: boolean): void
   /** Keep policies in use fresh, by a timer; of all processes that share the store one does it at a time. Default false. */
   refresh?: boolean
 }
@@ -90,8 +92,12 @@ export function createSts(deps: StsDeps): Sts {
     if (found.kind !== 'error' && remembered.outage !== undefined) await memory.change(domain, withoutOutage)
 
     // RFC 8461 section 5.1: the cached policy, unless the TXT record names another version of it
-    if (cached !== undefined && (found.kind !== 'record' || found.id === cached.id)) return used(domain, cached, found)
+    if (cached !== undefined && (found.kind !== 'record' || found.id === cached.id)) {
+      deps.onLookUp?.(true)
+      return used(domain, cached, found)
+    }
     if (found.kind === 'record') {
+      deps.onLookUp?.(false)
       const fetched = await fetchVersion(domain, found.id, remembered)
       if (fetched !== undefined) return fetched
       // a fetch that we broke off says nothing about the domain

@@ -25,6 +25,7 @@ describe('MTA-STS: the policy that holds for a domain', () => {
   let sts: Sts
   let events: StsEvent[]
   let warnings: string[]
+  let looked: boolean[]
   const clock: Clock = { now: () => now }
   const opened: Sts[] = []
 
@@ -53,6 +54,7 @@ describe('MTA-STS: the policy that holds for a domain', () => {
   function open(on: Store = store, refresh = false): Sts {
     events = []
     warnings = []
+    looked = []
     const made = createSts({
       resolver: () => fakeResolver(zone),
       store: on,
@@ -62,6 +64,7 @@ describe('MTA-STS: the policy that holds for a domain', () => {
         if (level !== 'debug') warnings.push(message)
       },
       onEvent: (event) => events.push(event),
+      onLookUp: (hit) => looked.push(hit),
       refresh,
     })
     opened.push(made)
@@ -81,6 +84,19 @@ describe('MTA-STS: the policy that holds for a domain', () => {
     const state = await of.lookup(DOMAIN)
     return state.state === 'policy' ? `${state.mode} ${state.id}` : state.state
   }
+
+  it('tells of each look-up whether the policy was there; a domain without one is no miss', async () => {
+    await sts.lookup(DOMAIN)
+    await sts.lookup(DOMAIN)
+    publish('two')
+    await sts.lookup(DOMAIN)
+    assert.deepEqual(looked, [false, true, false])
+    zone[TXT] = { error: 'servfail' }
+    await sts.lookup(DOMAIN)
+    zone[TXT] = { kind: 'nodata' }
+    await sts.lookup('other.test')
+    assert.deepEqual(looked, [false, true, false, true], 'the cached one serves an outage of DNS')
+  })
 
   it('found, fetched, remembered; asked for again it is not fetched again', async () => {
     assert.deepEqual(await sts.lookup(DOMAIN), {
