@@ -58,6 +58,8 @@ export interface Channel {
   setGrace(ms: number): void
   /** Is the connection gone? */
   lost(): boolean
+  /** Why it is gone; undefined while it stands. */
+  fault(): ChannelError | undefined
   /**
    * The conversation pauses: no signal cuts it, the socket keeps no process alive, and whatever the peer says ends it,
    * since nothing was asked (RFC 5321 section 3.8: 421 and the end).
@@ -213,6 +215,7 @@ export function createChannel(socket: Socket, signal: StopSignal): Channel {
     },
     setGrace: (ms) => void (grace = ms),
     lost: () => lost !== undefined,
+    fault: () => lost,
     rest(onEnd) {
       following.removeEventListener('abort', onAbort)
       clearTimeout(graceTimer)

@@ -120,7 +120,8 @@ export async function transact(transaction: Transaction): Promise<boolean> {
 
 /** @throws ChannelError (rejects) when the message ahead is not answered in time, or the connection is lost */
 async function turnOf(behind: Handover): Promise<void> {
-  if (!(await behind.turn())) throw new ChannelError('closed', 'the message ahead was not answered')
+  if (await behind.turn()) return
+  throw behind.session.channel.fault() ?? new ChannelError('closed', 'the message ahead was not answered')
 }
 
 /**

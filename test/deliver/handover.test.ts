@@ -283,6 +283,7 @@ describe('deliver: connections handed on with the end of a message', () => {
     const delivered = upTo(10).filter((n) => results[n]!.outcomes[0]!.result === 'delivered')
     assert.deepEqual(delivered, sorted(taken(server)))
     assert.equal(delivered.length, 4)
+    for (const { outcomes } of results.slice(4)) assert.equal(failureOf(outcomes[0]).enhancedCode, '4.3.2')
   })
 
   it('whatever a server does: one outcome each, true to what the server has, and never more connections than allowed', async function () {
