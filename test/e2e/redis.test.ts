@@ -3,6 +3,8 @@ import { readdirSync, readFileSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { accepted, arrivals, dueNow, letter, placesOf, post, queueFiles, somewhere, type Letter } from './support-mail'
 import { fileOf } from './support-queue-file'
+import { ran } from '../bin/run'
+import { createPki } from '../encrypt/pki'
 import { HOSTS, startWorld, type World } from './world'
 import { assertNothingInClear, clearTextDeliveries } from '../internet/capture'
 import { startGateway, prepareGateway, type Gateway } from '../internet/gateway'
@@ -312,6 +314,64 @@ describe('two gateways, one Redis', function () {
 
   it('nothing of envelope or content was on the wire in clear text', async () => {
     assertNothingInClear(await world.capture.connections(), ['Nobody else may read this', 'RCPT TO'])
+  })
+
+  it('share the certificates of correspondents: what is imported, approved or removed at one counts at the other', async () => {
+    const [redis, pki] = [await startRedis(), createPki()]
+    const settings = patient(world.settings(`${store(redis)}[category3]\naction=encrypt\n`))
+    const [one, two] = await Promise.all([keep(startGateway({ settings })), keep(startGateway({ settings }))])
+    try {
+      const anna = pki.authority('/CN=Root of a stranger').issue({ names: 'email:anna@good.test', key: 'rsa2048' })
+      const certs = async (at: Gateway, ...args: string[]) => {
+        const { exitCode, out, err } = await ran(['certs', ...args, '--config', at.dir])
+        assert.deepEqual([exitCode, err], [0, ''])
+        return out
+      }
+      const secret = () => letter(['anna@good.test'], { subject: '[secure]' })
+      const goesOut = async (from: Gateway) => {
+        const mail = await accepted(from, secret())
+        await until('it is there', () => mailsOf(mail).length > 0)
+        assert.match(mailsOf(mail).join(), /^Content-Type: application\/pkcs7-mime; .*enveloped-data/m)
+        assert.ok(!mailsOf(mail).join().includes('Nobody else may read this'))
+      }
+      const heldBack = async (from: Gateway) => {
+        const mail = await accepted(from, secret())
+        await until('the sender is told', () => placesOf(world, from, mail, 'anna@good.test').includes('reported'))
+        assert.deepEqual(mailsOf(mail), [])
+      }
+      const mailsOf = ({ token }: Letter) =>
+        world.postfix
+          .mails('good.test')
+          .flatMap(({ recipient, message }) =>
+            recipient === 'anna@good.test' && message.includes(`<${token}@uni.test>`)
+              ? [message.toString('latin1')]
+              : [],
+          )
+      await heldBack(two)
+      await certs(one, 'import', anna.certFile)
+      await goesOut(two)
+      assert.match(await certs(two, 'list', 'anna@good.test'), /in use +imported/)
+      await certs(two, 'remove', '--reject', anna.fingerprint)
+      await heldBack(one)
+      await certs(one, 'trust', anna.fingerprint)
+      await goesOut(two)
+      await certs(two, 'remove', anna.fingerprint)
+      await heldBack(one)
+      const told = (gateway: Gateway) =>
+        gateway
+          .events('certificate-changed')
+          .map(({ securemail }) => (securemail as Record<string, unknown>).certificate_change)
+      assert.deepEqual(
+        [told(one), told(two)],
+        [
+          ['import', 'trust'],
+          ['reject', 'remove'],
+        ],
+        'each in its own log',
+      )
+    } finally {
+      pki.remove()
+    }
   })
 
   it('a grant under the seal of another machine is honoured where the key is shared, and nowhere else', async () => {
