@@ -12,7 +12,7 @@ import type { Settings } from '../lib/config/settings'
 import { createCertificateDirectory, type CertificateDirectory } from '../lib/encrypt/certificates'
 import { createReaderPool, type ReaderPool } from '../lib/gate'
 import { createDeliverer, type Deliverer } from '../lib/deliver'
-import { isLocalAddress, lookupAddresses, lookupMx, lookupTlsa } from '../lib/dns'
+import { findAddresses, findMx, findTlsa, isLocalAddress } from '../lib/dns'
 import type { Templates } from '../lib/notify/templates'
 import { forHost } from '../lib/policy/for-host'
 import type { Sts } from '../lib/policy/sts'
@@ -192,9 +192,9 @@ export async function openRuntime(
   const deliverer = createDeliverer({
     settings,
     resolver: config.resolver,
-    lookupMx,
-    lookupAddresses,
-    lookupTlsa,
+    lookupMx: findMx,
+    lookupAddresses: findAddresses,
+    lookupTlsa: findTlsa,
     isLocalAddress,
     forHost,
     clock,

@@ -189,7 +189,11 @@ export class Delivery {
     const request =
       this.#under === this.request.requirement ? this.request : { ...this.request, requirement: this.#under }
     let tried = 0
-    for await (const hop of hops(request, { ...deps, settings, resolver: deps.resolver() })) {
+    for (const hop of hops(request, { ...deps, settings, resolver: deps.resolver() })) {
+      if (hop instanceof Promise) {
+        await hop
+        continue
+      }
       if (this.#stopped()) return abortedFailure()
       if (hop.kind === 'dead') {
         this.#note(hop.host === undefined ? hop.failure : at(hop.failure, { mx: hop.host }))

@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net'
 import type { Settings } from '../config/settings'
+import type { AtOnce } from '../dns/at-once'
 import { addressLiteral } from '../dns/names'
 import type { HostAddresses } from '../dns/types'
 import type { Failure } from '../failure'
@@ -58,14 +59,22 @@ type NextHop = Pick<HostInputs, 'domain' | 'mxSecure' | 'expandedDomain'> & {
   implicit: boolean
 }
 
-export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGenerator<Hop, void, undefined> {
+/** A way step by step; a promise is to be awaited before the next step, and is none itself. */
+type Way<R = void> = Generator<Hop | Promise<void>, R, undefined>
+
+/**
+ * Not asynchronous: where DNS has all answers at hand, a mail comes to its first address without waiting.
+ *
+ * @returns hops, and promises in between that are to be awaited before going on; one that rejects ends the way
+ */
+export function* hops(request: DeliveryRequest, deps: RouteDeps): Way {
   if (request.routes) {
     if (request.routes.length === 0)
       yield { kind: 'dead', failure: noRoute('No route was given for this destination.') }
     for (const route of request.routes) yield* staticHops(route, request, deps)
     return
   }
-  const answer = await deps.lookupMx(deps.resolver, request.domain)
+  const answer = yield* arrived(deps.lookupMx(deps.resolver, request.domain))
   switch (answer.kind) {
     case 'null-mx':
       // RFC 7505 section 3
@@ -90,11 +99,16 @@ export async function* hops(request: DeliveryRequest, deps: RouteDeps): AsyncGen
   }
 }
 
-async function* staticHops(
-  route: StaticRoute,
-  request: DeliveryRequest,
-  deps: RouteDeps,
-): AsyncGenerator<Hop, void, undefined> {
+/** What a promise comes to, and anything else at once. */
+function* arrived<T>(value: AtOnce<T>): Way<T> {
+  if (!(value instanceof Promise)) return value
+  let result: { value: T } | undefined
+  yield value.then((one) => void (result = { value: one }))
+  if (result === undefined) throw new Error('nobody waited for what was looked up')
+  return result.value
+}
+
+function* staticHops(route: StaticRoute, request: DeliveryRequest, deps: RouteDeps): Way {
   const common = {
     lmtp: route.lmtp,
     ...(route.bind === undefined ? {} : { bind: route.bind }),
@@ -124,15 +138,11 @@ async function* staticHops(
 }
 
 /** The addresses of one host, as they are; own ones left out where DNS named the host. */
-async function* hostHops(
-  plan: HostPlan,
-  request: DeliveryRequest,
-  deps: RouteDeps,
-): AsyncGenerator<Hop, void, undefined> {
+function* hostHops(plan: HostPlan, request: DeliveryRequest, deps: RouteDeps): Way {
   const { target, fromDns } = plan
   const { host, bind } = target
   const { inetPrefer, localMxOk } = deps.settings.delivery
-  const found = await deps.lookupAddresses(deps.resolver, host, { inetPrefer })
+  const found = yield* arrived(deps.lookupAddresses(deps.resolver, host, { inetPrefer }))
   if (found.kind === 'none') {
     yield dead('no-address', '5.4.4', 'The mail server of the domain has no address.', found.detail, host)
     return
@@ -142,7 +152,7 @@ async function* hostHops(
     return
   }
   const family = bind === undefined ? 0 : isIP(bind)
-  const need = await requirementFor(request.requirement, plan, found, deps)
+  const need = yield* arrived(requirementFor(request.requirement, plan, found, deps))
   const enforced = besideDelivery(request.requirement.enforced, plan, found, deps)
   const published = besideDelivery(request.published, plan, found, deps)
   const beside = { ...(enforced === undefined ? {} : { enforced }), ...(published === undefined ? {} : { published }) }
@@ -166,28 +176,22 @@ async function* hostHops(
   }
 }
 
-async function requirementFor(
+function requirementFor(
   requirement: Requirement,
   { target: { host, port }, nextHop }: HostPlan,
   addresses: Extract<HostAddresses, { kind: 'addresses' }>,
   deps: RouteDeps,
-): Promise<HostRequirement> {
+): AtOnce<HostRequirement> {
   const { implicit, ...mx } = nextHop
-  return deps.forHost(requirement, {
-    host,
-    ...mx,
-    // RFC 7672 section 2.1.3: a secure alias of an insecure name can have TLSA records of its own
-    addressSecure: addresses.secure || addresses.secureAlias,
-    tlsa: await tlsaOf(),
-  })
-
-  async function tlsaOf(): Promise<TlsaState> {
-    // A row that stands alone costs no query, and cannot fail by one.
-    if (!usesDane(requirement)) return { state: 'absent' }
-    const { mxSecure, expandedDomain } = mx
-    const aliasOf = implicit && expandedDomain === host ? { aliasOf: mx.domain } : {}
-    return deps.lookupTlsa(deps.resolver, { host, addresses, mxSecure, port, ...aliasOf })
-  }
+  // RFC 7672 section 2.1.3: a secure alias of an insecure name can have TLSA records of its own
+  const addressSecure = addresses.secure || addresses.secureAlias
+  const under = (tlsa: TlsaState): HostRequirement => deps.forHost(requirement, { host, ...mx, addressSecure, tlsa })
+  // A row that stands alone costs no query, and cannot fail by one.
+  if (!usesDane(requirement)) return under({ state: 'absent' })
+  const { mxSecure, expandedDomain } = mx
+  const aliasOf = implicit && expandedDomain === host ? { aliasOf: mx.domain } : {}
+  const tlsa = deps.lookupTlsa(deps.resolver, { host, addresses, mxSecure, port, ...aliasOf })
+  return tlsa instanceof Promise ? tlsa.then(under) : under(tlsa)
 }
 
 /** Monitor mode and TLS reports look up what enforcing would need, and nobody waits for it: see `monitor.ts`. */
@@ -198,7 +202,7 @@ function besideDelivery(
   deps: RouteDeps,
 ): Promise<HostRequirement> | undefined {
   if (requirement === undefined) return undefined
-  const look = requirementFor(requirement, plan, addresses, deps)
+  const look = (async () => await requirementFor(requirement, plan, addresses, deps))()
   // whoever asks for it is told of a failure; perhaps nobody does
   look.catch(() => undefined)
   return look

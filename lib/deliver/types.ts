@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../clock'
 import type { Settings } from '../config/settings'
+import type { AtOnce } from '../dns/at-once'
 import type { TlsaQuestion } from '../dns/tlsa'
 import type { HostAddresses, MxAnswer, Resolver } from '../dns/types'
 import type { Failure, TlsFacts } from '../failure'
@@ -152,14 +153,15 @@ export interface DelivererDeps {
   settings(): Settings
   /** The resolver in force now. */
   resolver(): Resolver
-  lookupMx(resolver: Resolver, domain: string): Promise<MxAnswer>
+  /** These three wait for nothing where the resolver has the answers at hand. */
+  lookupMx(resolver: Resolver, domain: string): AtOnce<MxAnswer>
   lookupAddresses(
     resolver: Resolver,
     host: string,
     options: { inetPrefer: Settings['delivery']['inetPrefer'] },
-  ): Promise<HostAddresses>
+  ): AtOnce<HostAddresses>
   /** Asked only for hosts whose requirement TLSA records can change. */
-  lookupTlsa(resolver: Resolver, question: TlsaQuestion): Promise<TlsaState>
+  lookupTlsa(resolver: Resolver, question: TlsaQuestion): AtOnce<TlsaState>
   /** Is this IP address one of our own or loopback? */
   isLocalAddress(address: string): boolean
   forHost(requirement: Requirement, inputs: HostInputs): HostRequirement

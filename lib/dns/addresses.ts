@@ -1,5 +1,6 @@
 /** The addresses of one MX host, both families at once. */
 import { isIP } from 'node:net'
+import { answerOf, type AtOnce } from './at-once'
 import type { DnsAnswer, HostAddresses, Resolver } from './types'
 
 export interface AddressOptions {
@@ -11,8 +12,6 @@ export interface AddressOptions {
 
 const MAX_ADDRESSES = 20
 
-type Records = Extract<DnsAnswer<'A' | 'AAAA'>, { kind: 'records' }>
-
 /**
  * @param host name or address
  * @returns never throws; an error in one family is outweighed by records in the other, but not by their absence
@@ -22,24 +21,47 @@ export async function lookupAddresses(
   host: string,
   options: AddressOptions,
 ): Promise<HostAddresses> {
+  return findAddresses(resolver, host, options)
+}
+
+/** `lookupAddresses`, at once where the resolver knows all that matters. */
+export function findAddresses(resolver: Resolver, host: string, options: AddressOptions): AtOnce<HostAddresses> {
   if (isIP(host) !== 0) {
     return { kind: 'addresses', addresses: [host], secure: false, secureAlias: false, expandedName: host }
   }
-  const [v4, v6] = await Promise.all([resolver.resolve(host, 'A'), resolver.resolve(host, 'AAAA')])
-  const found = [v4, v6].filter((answer): answer is Records => answer.kind === 'records')
-  const first = found[0]
-  if (first === undefined) return nothing(host, v4, v6)
-  const secure = found.every((answer) => answer.secure && answer.name === first.name)
-  return {
+  const v4 = answerOf(resolver, host, 'A')
+  const v6 = answerOf(resolver, host, 'AAAA')
+  return v4 instanceof Promise || v6 instanceof Promise
+    ? Promise.all([v4, v6]).then((answers) => fromAnswers(resolver, host, ...answers, options))
+    : fromAnswers(resolver, host, v4, v6, options)
+}
+
+function fromAnswers(
+  resolver: Resolver,
+  host: string,
+  v4: DnsAnswer<'A'>,
+  v6: DnsAnswer<'AAAA'>,
+  options: AddressOptions,
+): AtOnce<HostAddresses> {
+  const first = v4.kind === 'records' ? v4 : v6
+  if (first.kind !== 'records') return nothing(host, v4, v6)
+  const secure = isSecure(v4, first.name) && isSecure(v6, first.name)
+  const found = (secureAlias: boolean): HostAddresses => ({
     kind: 'addresses',
     addresses: ordered(recordsOf(v4), recordsOf(v6), options),
     secure,
-    secureAlias: !secure && first.chain.length > 0 && (await isSecureAlias(resolver, host)),
+    secureAlias,
     expandedName: secure ? first.name : host,
-  }
+  })
+  return secure || first.chain.length === 0 ? found(false) : isSecureAlias(resolver, host).then(found)
 }
 
-function recordsOf(answer: DnsAnswer<'A'> | DnsAnswer<'AAAA'>): string[] {
+/** An answer without records says nothing about the addresses of the other family. */
+function isSecure(answer: DnsAnswer<'A'> | DnsAnswer<'AAAA'>, name: string): boolean {
+  return answer.kind !== 'records' || (answer.secure && answer.name === name)
+}
+
+function recordsOf(answer: DnsAnswer<'A'> | DnsAnswer<'AAAA'>): readonly string[] {
   return answer.kind === 'records' ? answer.records : []
 }
 
@@ -62,13 +84,28 @@ async function isSecureAlias(resolver: Resolver, host: string): Promise<boolean>
   return alias.kind === 'records' && alias.secure
 }
 
-function ordered(v4: string[], v6: string[], { inetPrefer, max = MAX_ADDRESSES }: AddressOptions): string[] {
-  const all = inetPrefer === 'v4' ? [...v4, ...v6] : inetPrefer === 'v6' ? [...v6, ...v4] : inTurns(v6, v4)
-  return [...new Set(all)].slice(0, max)
-}
-
-/** In turns, so that a host whose one family is broken costs one time-out and not all of them (as RFC 8305 section 4). */
-function inTurns(first: readonly string[], second: readonly string[]): string[] {
-  const length = Math.max(first.length, second.length)
-  return Array.from({ length }, (_, i) => [...first.slice(i, i + 1), ...second.slice(i, i + 1)]).flat()
+/**
+ * Each address once; without a preference in turns, so that a host whose one family is broken costs one time-out and
+ * not all of them (as RFC 8305 section 4).
+ */
+function ordered(
+  v4: readonly string[],
+  v6: readonly string[],
+  { inetPrefer, max = MAX_ADDRESSES }: AddressOptions,
+): string[] {
+  const order: string[] = []
+  const add = (address: string | undefined): void => {
+    if (address !== undefined && order.length < max && !order.includes(address)) order.push(address)
+  }
+  const [first, second] = inetPrefer === 'v4' ? [v4, v6] : [v6, v4]
+  if (inetPrefer === 'default') {
+    for (let i = 0; i < Math.max(first.length, second.length); i += 1) {
+      add(first[i])
+      add(second[i])
+    }
+  } else {
+    for (const address of first) add(address)
+    for (const address of second) add(address)
+  }
+  return order
 }

@@ -15,8 +15,9 @@ const MAX_NEGATIVE_SECONDS = 900
 type Kept = Exclude<DnsAnswer<RecordType>, { kind: 'error' }>
 
 export interface AnswerCache {
-  /** The answer with what is left of its TTL, in arrays of its own. */
+  /** The answer with what is left of its TTL; its arrays are those that were put in. */
   get(key: string): DnsAnswer<RecordType> | undefined
+  /** @param answer nobody changes it any more */
   put(key: string, answer: DnsAnswer<RecordType>): void
   /** Keeps nothing of what there is. */
   clear(): void
@@ -34,13 +35,13 @@ export function answerCache(clock: Clock, entries: number): AnswerCache {
       if (left <= 0) return undefined
       // Map keeps the order of insertion: what was just used goes to the end
       kept.set(key, entry)
-      return copy(entry.answer, Math.ceil(left / 1000))
+      return { ...entry.answer, ttl: Math.ceil(left / 1000) }
     },
     put(key, answer) {
       const seconds = secondsToKeep(answer)
       if (answer.kind === 'error' || seconds === 0) return
       kept.delete(key)
-      kept.set(key, { answer: copy(answer, answer.ttl), until: clock.now() + seconds * 1000 })
+      kept.set(key, { answer, until: clock.now() + seconds * 1000 })
       for (const oldest of kept.keys()) {
         if (kept.size <= entries) break
         kept.delete(oldest)
@@ -62,9 +63,4 @@ function secondsToKeep(answer: DnsAnswer<RecordType>): number {
     case 'error':
       return 0
   }
-}
-
-function copy(answer: Kept, ttl: number): Kept {
-  const chain = [...answer.chain]
-  return answer.kind === 'records' ? { ...answer, records: [...answer.records], chain, ttl } : { ...answer, chain, ttl }
 }

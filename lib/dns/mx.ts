@@ -1,5 +1,6 @@
 /** Which hosts take mail for a domain (RFC 5321 section 5.1, RFC 7505). */
 import { isIP } from 'node:net'
+import { answerOf, type AtOnce } from './at-once'
 import { addressLiteral, normaliseName } from './names'
 import type { DnsAnswer, MxAnswer, MxData, MxHost, Resolver } from './types'
 
@@ -16,12 +17,24 @@ export interface MxOptions {
  * @returns hosts in the order in which to try them; never throws
  */
 export async function lookupMx(resolver: Resolver, domain: string, options: MxOptions = {}): Promise<MxAnswer> {
+  return findMx(resolver, domain, options)
+}
+
+/** `lookupMx`, at once where the resolver knows the answer. The order among equal preferences is drawn each time. */
+export function findMx(resolver: Resolver, domain: string, options: MxOptions = {}): AtOnce<MxAnswer> {
   const literal = addressLiteral(domain)
   if (literal !== undefined) return literalRoute(domain, literal)
-  const answer = await resolver.resolve(domain, 'MX')
+  const answer = answerOf(resolver, domain, 'MX')
+  const random = options.random ?? Math.random
+  return answer instanceof Promise
+    ? answer.then((found) => fromAnswer(domain, found, random))
+    : fromAnswer(domain, answer, random)
+}
+
+function fromAnswer(domain: string, answer: DnsAnswer<'MX'>, random: () => number): MxAnswer {
   switch (answer.kind) {
     case 'records':
-      return fromRecords(answer, options.random ?? Math.random)
+      return fromRecords(answer, random)
     case 'nodata':
       // RFC 5321 section 5.1: no MX record, so the (expanded) domain is its own host with preference 0; RFC 7672
       // section 2.1.2: this is only ever concluded from an answer, never from an error

@@ -11,6 +11,22 @@ import { domainToASCII } from 'node:url'
  *   that no host name has, an IP address
  */
 export function normaliseName(name: string): string | null {
+  const known = normalised.get(name)
+  if (known !== undefined) return known
+  const result = normalise(name)
+  // a name that comes a second time nearly always comes a thousand times; longer ones are none
+  if (result !== null && name.length <= 255) {
+    if (normalised.size >= MAX_KNOWN) normalised.clear()
+    normalised.set(name, result)
+  }
+  return result
+}
+
+/** Names that were asked about before, and what became of them. */
+const normalised = new Map<string, string>()
+const MAX_KNOWN = 5_000
+
+function normalise(name: string): string | null {
   const ascii = toAscii(name.endsWith('.') ? name.slice(0, -1) : name)
   // RFC 1035 section 2.3.4: 255 octets on the wire, which is 253 characters
   if (ascii === null || ascii.length > 253 || isIP(ascii) !== 0) return null

@@ -31,6 +31,8 @@ const DEFAULT_CACHE_ENTRIES = 10_000
 /** Queries, and so sockets, at once. */
 const MOST_AT_ONCE = 200
 
+const NO_NAME = { kind: 'error', error: 'invalid-name', detail: 'no domain name can look like this' } as const
+
 /** @throws Error when a server in the options is no address */
 export function createResolver(options: ResolverOptions): Resolver {
   const servers = serverList(options.servers, options.trustAd)
@@ -46,7 +48,7 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   async function lookUp<T extends RecordType>(key: string, name: string, type: T): Promise<DnsAnswer<T>> {
     try {
-      const answer = await followAliases(askOnce, name, type)
+      const answer = frozen(await followAliases(askOnce, name, type))
       cache.put(key, answer)
       return answer
     } catch (error) {
@@ -56,22 +58,32 @@ export function createResolver(options: ResolverOptions): Resolver {
     }
   }
 
+  /** Both maps hold under a key only answers of the type that the key begins with. */
+  function kept<T extends RecordType>(key: string): DnsAnswer<T> | undefined {
+    return cache.get(key) as DnsAnswer<T> | undefined
+  }
+
   return {
+    known<T extends RecordType>(name: string, type: T): DnsAnswer<T> | undefined {
+      const normalised = normaliseName(name)
+      if (normalised === null) return NO_NAME
+      const answer = kept<T>(keyOf(normalised, type))
+      // without an answer `resolve` follows, and counts
+      if (answer !== undefined) options.onLookUp?.(true)
+      return answer
+    },
     async resolve<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<T>> {
       const normalised = normaliseName(name)
-      if (normalised === null) {
-        return { kind: 'error', error: 'invalid-name', detail: 'no domain name can look like this' }
-      }
-      const key = `${type} ${normalised}`
-      // both maps hold under a key only answers of the type that the key begins with
-      const cached = cache.get(key) as DnsAnswer<T> | undefined
-      options.onLookUp?.(cached !== undefined)
-      if (cached !== undefined) return cached
+      if (normalised === null) return NO_NAME
+      const key = keyOf(normalised, type)
+      const answer = kept<T>(key)
+      options.onLookUp?.(answer !== undefined)
+      if (answer !== undefined) return answer
       const running = inFlight.get(key) as Promise<DnsAnswer<T>> | undefined
-      if (running !== undefined) return copyOf(await running)
+      if (running !== undefined) return running
       const started = lookUp(key, normalised, type)
       inFlight.set(key, started)
-      return copyOf(await started)
+      return started
     },
     forget() {
       cache.clear()
@@ -83,17 +95,15 @@ export function createResolver(options: ResolverOptions): Resolver {
   }
 }
 
-/** Callers that shared a query must not share its arrays. */
-function copyOf<T extends RecordType>(answer: DnsAnswer<T>): DnsAnswer<T> {
-  switch (answer.kind) {
-    case 'records':
-      return { ...answer, records: [...answer.records], chain: [...answer.chain] }
-    case 'nodata':
-    case 'nxdomain':
-      return { ...answer, chain: [...answer.chain] }
-    case 'error':
-      return answer
-  }
+function keyOf(normalised: string, type: RecordType): string {
+  return `${type} ${normalised}`
+}
+
+/** Everybody who asks for it has the same one, so nobody can change it. */
+function frozen<T extends RecordType>(answer: DnsAnswer<T>): DnsAnswer<T> {
+  if (answer.kind === 'records') Object.freeze(answer.records)
+  if (answer.kind !== 'error') Object.freeze(answer.chain)
+  return Object.freeze(answer)
 }
 
 /** Follow aliases through as many queries as they need; the AD of every reply is and-ed (RFC 7672 section 2.1.3). */

@@ -1,5 +1,6 @@
 /** The TLSA records of one SMTP server (RFC 7672 section 2.2), and how much they count. */
 import type { TlsaState } from '../policy/types'
+import { answerOf, type AtOnce } from './at-once'
 import { normaliseName } from './names'
 import { usableTlsaRecords } from './tlsa-records'
 import type { HostAddresses, Resolver } from './types'
@@ -22,15 +23,24 @@ export interface TlsaQuestion {
  * @returns `error` = the server is unreachable for now (RFC 7672 section 2.1.2); never throws
  */
 export async function lookupTlsa(resolver: Resolver, question: TlsaQuestion): Promise<TlsaState> {
+  return findTlsa(resolver, question)
+}
+
+/** `lookupTlsa`, at once where there is nothing to ask. */
+export function findTlsa(resolver: Resolver, question: TlsaQuestion): AtOnce<TlsaState> {
   const bases = candidateBases(question)
-  if ('state' in bases) return bases
+  return 'state' in bases ? bases : stateBelow(resolver, bases.names, question.port)
+}
+
+async function stateBelow(resolver: Resolver, bases: readonly string[], port: number): Promise<TlsaState> {
   let secure = true
-  for (const base of bases.names) {
+  for (const base of bases) {
     // RFC 7672 section 2.2.3: the port that is really used
-    const name = `_${question.port}._tcp.${base}`
+    const name = `_${port}._tcp.${base}`
     // a name that is too long for DNS has no records, which is no fault
     if (normaliseName(name) === null) continue
-    const answer = await resolver.resolve(name, 'TLSA')
+    const known = answerOf(resolver, name, 'TLSA')
+    const answer = known instanceof Promise ? await known : known
     switch (answer.kind) {
       case 'records': {
         if (!answer.secure) {

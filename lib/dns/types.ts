@@ -35,19 +35,19 @@ export interface CnameStep {
 export type DnsAnswer<T extends RecordType> =
   | {
       kind: 'records'
-      records: RecordData[T][]
+      records: readonly RecordData[T][]
       /** AD, from a resolver whose AD is trusted: the whole chain was secure. */
       secure: boolean
       /** CNAMEs followed, in order. */
-      chain: CnameStep[]
+      chain: readonly CnameStep[]
       /** Final owner name. */
       name: string
       /** Seconds. */
       ttl: number
     }
   /** The name exists, the type does not. */
-  | { kind: 'nodata'; secure: boolean; chain: CnameStep[]; name: string; ttl: number }
-  | { kind: 'nxdomain'; secure: boolean; chain: CnameStep[]; name: string; ttl: number }
+  | { kind: 'nodata'; secure: boolean; chain: readonly CnameStep[]; name: string; ttl: number }
+  | { kind: 'nxdomain'; secure: boolean; chain: readonly CnameStep[]; name: string; ttl: number }
   | { kind: 'error'; error: DnsErrorKind; detail: string }
 
 /** Why there is no answer; every one of them defers, none means "no record". */
@@ -57,6 +57,12 @@ export type DnsErrorKind =
 export interface Resolver {
   /** @param name U- or A-labels; never throws, a fault is an answer of kind `error`. */
   resolve<T extends RecordType>(name: string, type: T): Promise<DnsAnswer<T>>
+  /**
+   * What `resolve` would answer without a query, for those who need not wait then.
+   *
+   * @returns undefined = a query is needed; absent where nothing is kept
+   */
+  known?<T extends RecordType>(name: string, type: T): DnsAnswer<T> | undefined
   /** Ask anew from now on, whatever was kept; absent where nothing is kept. */
   forget?(): void
   /** Close sockets and timers. */

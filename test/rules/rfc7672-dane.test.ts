@@ -71,7 +71,10 @@ describe('rules: DANE', () => {
     const asking = request({ requirement: more.requirement ?? DEFAULT })
     const current = settings({ inetPrefer: 'v4', port: more.port ?? 25 })
     const found: Hop[] = []
-    for await (const hop of hops(asking, { ...deps, settings: current })) found.push(hop)
+    for (const hop of hops(asking, { ...deps, settings: current })) {
+      if (hop instanceof Promise) await hop
+      else found.push(hop)
+    }
     return { found, asked: server.seen.map((line) => line.replace(/ (udp|tcp)$/, '')) }
   }
   const targetOf = (hop: Hop | undefined): Target => {
