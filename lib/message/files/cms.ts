@@ -12,6 +12,8 @@ const CONTENT = {
   '2a864886f70d010706': 'enveloped', // encrypted-data
   '2a864886f70d0109100109': 'compressed', // RFC 3274
 } as const
+/** id-data, in the same form. */
+const ID_DATA = '2a864886f70d010701'
 /** Largest signature without a content: certificates of a chain fit many times. */
 const SIGNATURE_LIMIT = 256 * 1024
 /** Unpacked size of compressed-data. */
@@ -28,6 +30,8 @@ export function readCms(file: OpenFile, budget: ReadBudget): FileReading | null 
     const kind = type?.tag === 0x06 ? contentKind(type.bytes) : null
     const content = wrapper?.children[0]
     if (kind === null || content === undefined) return null
+    // what stands beside the one content would be seen by nobody here
+    if (kind === 'signed' && !(info.children.length === 2 && wrapper?.children.length === 1)) return null
     return readContent(file, budget, kind, content)
   } catch {
     // encrypted content need not be whole to be what it says
@@ -56,7 +60,7 @@ function readContent(file: OpenFile, budget: ReadBudget, kind: ContentKind, cont
       return reading
     }
     case 'signed': {
-      // SignedData: version, digestAlgorithms, encapContentInfo, [0] certificates, [1] crls, signerInfos (section 5.1)
+      if (!isSignedData(content)) return null
       const inside = encapsulated(content.children[2])
       const text = stringsIn(content).join('\n')
       if (text !== '') reading.texts.push({ where: `${file.where} > signature`, role: 'hidden', text })
@@ -83,11 +87,42 @@ function unread(file: OpenFile, reason: string): FileReading {
   return { ...emptyReading(), uninspected: [{ where: file.where, reason }] }
 }
 
+const SEQUENCE = 0x30
+const SET = 0x31
+
+/**
+ * SignedData (section 5.1): version, digestAlgorithms, encapContentInfo, [0] certificates, [1] crls, signerInfos, each in
+ * its place and nothing besides: with a wrong length the content becomes a neighbour of its own place, and some mail
+ * programs show it all the same.
+ */
+function isSignedData({ tag, children }: BerElement): boolean {
+  const [version, digests, info, ...rest] = children
+  const signers = rest.pop()
+  const optional = rest.map((one) => one.tag)
+  return (
+    tag === SEQUENCE &&
+    version?.tag === 0x02 &&
+    digests?.tag === SET &&
+    info?.tag === SEQUENCE &&
+    signers?.tag === SET &&
+    signers.children.every((one) => one.tag === SEQUENCE) &&
+    [[], [0xa0], [0xa1], [0xa0, 0xa1]].some((allowed) => String(allowed) === String(optional)) &&
+    rest.every((one) => one.children.every(({ constructed }) => constructed))
+  )
+}
+
 /** EncapsulatedContentInfo: the content, or null where it stands elsewhere (a detached signature). */
 function encapsulated(info: BerElement | undefined): Buffer | null {
-  if (info?.children[0]?.tag !== 0x06) throw new RangeError('no content info')
-  const [, wrapper] = info.children
-  return wrapper === undefined ? null : octets(wrapper.children[0])
+  const [type, wrapper, ...more] = info?.children ?? []
+  if (type?.tag !== 0x06) throw new RangeError('no content info')
+  if (wrapper === undefined) {
+    // signatures beside their mail and lists of certificates (RFC 8551 sections 3.5.3 and 3.6); bytes in the place of
+    // another type could be the content
+    if (type.bytes.toString('hex') !== ID_DATA) throw new RangeError('no content')
+    return null
+  }
+  if (wrapper.tag !== 0xa0 || wrapper.children.length !== 1 || more.length > 0) throw new RangeError('no content info')
+  return octets(wrapper.children[0])
 }
 
 /** Names and notes in certificates and attributes. */
