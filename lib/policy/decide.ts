@@ -37,7 +37,7 @@ export function decide(inputs: PolicyInputs): Requirement {
   const enforced = withSender(inputs, own, withPublished(inputs, own))
   if (inputs.mode === 'enforce') return enforced
   const relaxed = withSender(inputs, own, monitored(inputs, own))
-  return requirementDigest(relaxed) === requirementDigest(enforced) ? relaxed : { ...relaxed, enforced }
+  return requirementDigest(relaxed) === requirementDigest(enforced) ? relaxed : { enforced, ...relaxed }
 }
 
 /** What this side's configuration asks for, and on which of its words. */
