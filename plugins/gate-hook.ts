@@ -233,19 +233,36 @@ function wouldHave(runtime: Runtime): string {
   }
 }
 
-/** `pre_send_trans_email`, last of all: seal what the queue file will carry. Runs for generated mail as well. */
-export async function seal(runtime: Runtime, transaction: Transaction): Promise<HookResult> {
+/**
+ * `pre_send_trans_email`, last of all: seal what the queue file will carry. Runs for generated mail as well.
+ *
+ * @returns a promise only where the content matters and is read again
+ */
+export function seal(runtime: Runtime, transaction: Transaction): Promise<HookResult> | HookResult {
   Reflect.deleteProperty(transaction.notes, NOTES_KEY)
   const decision = decisionOn(transaction) ?? generatedMail(transaction)
-  let { notes } = decision
-  let digest: string | null = null
-  if (notes.grant !== null || notes.requiretls) {
-    digest = await contentDigestInSteps(await messageOf(transaction))
-    if (notes.grant !== null && digest !== decision.digestAtVerdict) {
-      notes = withdrawGrant(runtime, notes)
-      if (!notes.requiretls) digest = null
-    }
-  }
+  const { notes } = decision
+  return notes.grant !== null || notes.requiretls
+    ? sealWithContent(runtime, transaction, decision)
+    : putSeal(runtime, transaction, notes, null)
+}
+
+async function sealWithContent(
+  runtime: Runtime,
+  transaction: Transaction,
+  { notes, digestAtVerdict }: GateDecision,
+): Promise<HookResult> {
+  const digest = await contentDigestInSteps(await messageOf(transaction))
+  if (notes.grant === null || digest === digestAtVerdict) return putSeal(runtime, transaction, notes, digest)
+  return putSeal(runtime, transaction, withdrawGrant(runtime, notes), notes.requiretls ? digest : null)
+}
+
+function putSeal(
+  runtime: Runtime,
+  transaction: Transaction,
+  notes: GateDecision['notes'],
+  digest: string | null,
+): HookResult {
   transaction.notes[NOTES_KEY] = sealNotes(Object.assign({}, notes, { digest }), runtime.sealKey)
   return []
 }

@@ -14,7 +14,7 @@ import { trustOf } from '../lib/encrypt/certificates/trust'
 import { domainListed } from '../lib/gate/addresses'
 import type { Store } from '../lib/store/types'
 import { background, type HookResult } from './guard'
-import type { Connection } from './haraka'
+import type { Connection, Transaction } from './haraka'
 import { messageOf } from './message-of'
 
 /** Largest mail that is looked at, in bytes. */
@@ -90,13 +90,21 @@ export interface HarvestSurroundings {
   reportError: (what: string, error: unknown) => void
 }
 
-/** `hook_data_post`: after every plugin that may refuse the mail. Always lets it go on. */
-export async function harvestFrom(runtime: HarvestSurroundings, connection: Connection): Promise<HookResult> {
-  const { transaction, remote } = connection
+/** `hook_data_post`: after every plugin that may refuse the mail. Always lets it go on; a promise only for signed mail. */
+export function harvestFrom(runtime: HarvestSurroundings, connection: Connection): Promise<HookResult> | HookResult {
+  const { transaction } = connection
   if (transaction === null || !runtime.settings().category3.harvest) return []
   const [type, ...others] = transaction.header.get_all('content-type')
   if (type === undefined || others.length > 0 || !mayBeSigned(type.replace(/\r?\n/g, '').trim())) return []
   if (transaction.data_bytes > LARGEST) return []
+  return readAndHarvest(runtime, transaction, connection.remote)
+}
+
+async function readAndHarvest(
+  runtime: HarvestSurroundings,
+  transaction: Transaction,
+  remote: Connection['remote'],
+): Promise<HookResult> {
   const raw = await messageOf(transaction, READ_DEADLINE)
   background('harvest', runtime.reportError, () => runtime.harvester.take(raw, { ip: remote.ip, port: remote.port }))
   return []

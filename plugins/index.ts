@@ -312,9 +312,9 @@ export const inbound = guard(
 
 export const harvest_certificates = guard(
   { hook: 'data_post', deadline: HOOK_DEADLINE, onFailure: [], report },
-  async (connection: Connection): Promise<HookResult> => {
+  (connection: Connection): Promise<HookResult> | HookResult => {
     const { runtime } = current()
-    return runtime === null ? [] : await harvestFrom(runtime, connection)
+    return runtime === null ? [] : harvestFrom(runtime, connection)
   },
 )
 
@@ -343,10 +343,10 @@ export { gateHook as gate }
 
 const sealHook = guard(
   { hook: 'pre_send_trans_email', deadline: HOOK_DEADLINE, onFailure: [], report },
-  async (pseudo: { transaction: Transaction }): Promise<HookResult> => {
-    const { runtime: open, ready } = current()
-    const runtime = open ?? (await withDeadline(ready, HOOK_DEADLINE, 'the store'))
-    return await seal(runtime, pseudo.transaction)
+  ({ transaction }: { transaction: Transaction }): Promise<HookResult> | HookResult => {
+    const { runtime, ready } = current()
+    if (runtime !== null) return seal(runtime, transaction)
+    return withDeadline(ready, HOOK_DEADLINE, 'the store').then((opened) => seal(opened, transaction))
   },
 )
 export { sealHook as seal }

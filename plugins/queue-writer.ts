@@ -156,10 +156,7 @@ function itemOfWritten(
 async function gather(haraka: HarakaModules, todo: Todo, message: MessageStream): Promise<Buffer> {
   const pieces: Buffer[] = []
   if (message instanceof MessageBuffer && message.held) {
-    // it is asked for nothing but to take the envelope
-    const into = { write: (piece: Buffer) => pieces.push(piece) > 0 }
-    haraka.outbound.build_todo(todo, into, () => undefined)
-    pieces.push(...message.wire())
+    pieces.push(envelopeOf(haraka, todo), ...message.wire())
   } else {
     const into = new Writable({
       write(piece: Buffer, _encoding, done) {
@@ -170,6 +167,34 @@ async function gather(haraka: HarakaModules, todo: Todo, message: MessageStream)
     await pour(haraka, todo, message, into)
   }
   return Buffer.concat(pieces)
+}
+
+/**
+ * The envelope with its length before it, as Haraka reads it. Haraka's own way asks a function about each value and sets
+ * each on a line of its own, which takes most of the time; what could come out in another way is left to it.
+ */
+function envelopeOf(haraka: HarakaModules, todo: Todo): Buffer {
+  const text = plainJson(todo)
+  // Haraka leaves out everything of this name, however deep
+  if (text === null || text.includes('"message_stream"')) {
+    const pieces: Buffer[] = []
+    haraka.outbound.build_todo(todo, { write: (piece) => pieces.push(piece) > 0 }, () => undefined)
+    return Buffer.concat(pieces)
+  }
+  const length = Buffer.byteLength(text)
+  const envelope = Buffer.allocUnsafe(PREFIX + length)
+  envelope.writeUInt32BE(length, 0)
+  envelope.write(text, PREFIX)
+  return envelope
+}
+
+/** @returns null when something in the notes of other plugins cannot be written */
+function plainJson(todo: Todo): string | null {
+  try {
+    return `\n${JSON.stringify({ ...todo, message_stream: undefined })}\n`
+  } catch {
+    return null
+  }
 }
 
 async function writeLargeFile(

@@ -10,6 +10,9 @@ import type { Transaction } from './haraka'
 /** The field was there, and: its wish was granted; it was taken out; it had to stay, under a signature or in monitor mode. */
 export type TlsRequiredFate = 'granted' | 'removed' | 'signed' | 'monitored'
 
+/** In every text that holds the field. */
+const MENTIONED = new RegExp(TLS_REQUIRED, 'i')
+
 /**
  * Take the field out of the raw header unless its wish was granted. Before signing plugins run.
  *
@@ -22,6 +25,8 @@ export function settleTlsRequired(
   granted: boolean,
   rules: { allowed: boolean; enforce: boolean },
 ): TlsRequiredFate | undefined {
+  // nearly no mail has it, so nearly no header is parsed for it
+  if (!header.header_list.some((field) => MENTIONED.test(field))) return undefined
   const block = parseHeader(header.header_list)
   if (!block.fields.some(({ key }) => key === TLS_REQUIRED)) return undefined
   if (granted && rules.allowed && saysTlsRequiredNo(block)) return 'granted'

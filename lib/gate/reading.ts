@@ -58,12 +58,24 @@ const SHORT = 20
  */
 export function readSmall(raw: Buffer, rules: ReadingRules, clock: Clock, header?: HeaderBlock): Found | null {
   if (raw.length > SMALL) return null
-  const limits = { ...rules.content, maxMillis: Math.min(SHORT, rules.content.maxMillis) }
+  const limits = shortened(rules.content)
   const budget = createBudget(limits, clock)
   const message = readMessage(raw, limits, clock, { budget, ...(header === undefined ? {} : { header }) })
   if (message.unopened.length > 0 || budget.timeUp()) return null
   const found = meaningOf(message, budget, rules, clock)
   return found.timeUp ? null : found
+}
+
+const shortLimits = new WeakMap<ReadingRules['content'], ReadingRules['content']>()
+
+/** The limits of a small mail; made once for each configuration. */
+function shortened(content: ReadingRules['content']): ReadingRules['content'] {
+  let limits = shortLimits.get(content)
+  if (limits === undefined) {
+    limits = { ...content, maxMillis: Math.min(SHORT, content.maxMillis) }
+    shortLimits.set(content, limits)
+  }
+  return limits
 }
 
 function meaningOf(message: Message, budget: MessageBudget, rules: ReadingRules, clock: Clock): Found {

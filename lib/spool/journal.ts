@@ -7,7 +7,7 @@
  * record as long as a mail that it is about. A process that ends without `close()` leaves segments behind, and the next
  * one makes queue files of what is in them (`recover.ts`).
  */
-import { fdatasync, openSync, unlinkSync, closeSync, writeSync, writev, ftruncateSync } from 'node:fs'
+import { fdatasync, openSync, unlinkSync, closeSync, writeSync, writev, writevSync, ftruncateSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -75,6 +75,11 @@ interface Waiting {
 
 const SEGMENT_BYTES = 32 * 1024 * 1024
 const IDLE = 100
+/**
+ * So many bytes are copied to the system's memory in the time that handing them to a thread would take; what then waits
+ * for the disk is the sync, which is always a thread's.
+ */
+const WRITTEN_HERE = 128 * 1024
 
 const writeAll = promisify(writev)
 const syncData = promisify(fdatasync)
@@ -144,8 +149,12 @@ export function openJournal(options: JournalOptions): Journal {
         made.push({ number: lastNumber, name, segment, offset: at + record.contentAt, length: content.length, added })
         at += record.length
       }
-      const { bytesWritten } = await writeAll(segment.fd, pieces, segment.size)
-      if (bytesWritten !== at - segment.size) throw new Error('the disk took only a part of it')
+      const bytes = at - segment.size
+      const written =
+        bytes <= WRITTEN_HERE
+          ? writevSync(segment.fd, pieces, segment.size)
+          : (await writeAll(segment.fd, pieces, segment.size)).bytesWritten
+      if (written !== bytes) throw new Error('the disk took only a part of it')
       await syncData(segment.fd)
       segment.size = at
       for (const [n, entry] of made.entries()) {
