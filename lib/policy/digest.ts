@@ -45,21 +45,28 @@ export interface RecipientGroup {
  * next-hop domain; that is the caller's to see to (`secure` names the domain, weaker levels do not).
  */
 export function groupRecipients(decided: readonly Decided[]): RecipientGroup[] {
+  const [only] = decided
+  // most mails have one recipient
+  if (only !== undefined && decided.length === 1) return [groupOf(only)]
   const groups = new Map<string, RecipientGroup>()
   for (const member of decided) {
-    const { recipient, requirement } = member
-    const digest = requirementDigest(requirement)
+    const { requirement } = member
     // also by what enforcing would ask for in monitor mode, so that the record is right for each, and by what comes next
     const key = [requirement, requirement.enforced, requirement.otherwise]
       .map((one) => (one === undefined ? '' : requirementDigest(one)))
       .join(' ')
     const group = groups.get(key)
     if (group === undefined) {
-      groups.set(key, { digest, requirement, recipients: [recipient], members: [member] })
+      groups.set(key, groupOf(member))
     } else {
       group.recipients.push(member.recipient)
       group.members.push(member)
     }
   }
   return [...groups.values()]
+}
+
+function groupOf(member: Decided): RecipientGroup {
+  const { recipient, requirement } = member
+  return { digest: requirementDigest(requirement), requirement, recipients: [recipient], members: [member] }
 }
