@@ -82,7 +82,7 @@ export class MessageBuffer extends Stream implements MessageStream {
   #header(): Buffer | null {
     if (!this.held) throw new Error('the message is not held in memory')
     if (this.headers.length === 0) return null
-    return Buffer.from(this.headers.join('').replace(/\r?\n/g, CRLF) + CRLF)
+    return Buffer.from(`${this.headers.map((field) => field.replace(/\r?\n/g, CRLF)).join('')}${CRLF}`)
   }
 
   /**

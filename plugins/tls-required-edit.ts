@@ -25,8 +25,8 @@ export function settleTlsRequired(
   granted: boolean,
   rules: { allowed: boolean; enforce: boolean },
 ): TlsRequiredFate | undefined {
-  // nearly no mail has it, so nearly no header is parsed for it
-  if (!header.header_list.some((field) => MENTIONED.test(field))) return undefined
+  // nearly no mail has it, so nearly no header is parsed for it; what another plugin put there that is no text throws
+  if (header.header_list.every((field) => field.search(MENTIONED) < 0)) return undefined
   const block = parseHeader(header.header_list)
   if (!block.fields.some(({ key }) => key === TLS_REQUIRED)) return undefined
   if (granted && rules.allowed && saysTlsRequiredNo(block)) return 'granted'
