@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { Settings } from '../../lib/config/settings'
 import type { DeliveryRequest, DeliveryResult } from '../../lib/deliver/types'
 import { issued } from './support/certificates'
-import type { Conversation, Script, Seen, TestServer } from './support/server'
+import { openAtOnce, type Conversation, type Script, type Seen, type TestServer } from './support/server'
 import { failureOf, mxHosts, request, requirement, settings, SHORT, world, type World } from './support/world'
 
 const tls = issued(['mx1.test'])
@@ -292,17 +292,13 @@ describe('deliver: connections handed on with the end of a message', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(deeds, { minLength: 20, maxLength: 40 }), async (script) => {
         let turn = 0
-        let open = 0
-        let most = 0
+        const connections = openAtOnce()
         const next = (): (typeof script)[number] => script[turn++ % script.length] ?? 'yes'
         const server = await start(
           {
             tls,
             on: (c, line) => {
-              if (line.startsWith('EHLO') && !c.secure) {
-                most = Math.max(most, (open += 1))
-                void c.seen.closed.then(() => (open -= 1))
-              }
+              connections.see(c, line)
               if (!c.secure || !/^(RCPT|DATA|\.$)/.test(line)) return false
               const deed = next()
               if (deed === 'refuse' && line.startsWith('RCPT')) c.say('550 5.1.1 no')
@@ -331,7 +327,7 @@ describe('deliver: connections handed on with the end of a message', () => {
           assert.ok((copies.get(n) ?? 0) <= 1, `message ${n}: ${copies.get(n)} copies in one attempt`)
           if (outcomes[0]!.result === 'delivered') assert.equal(copies.get(n), 1)
         }
-        assert.ok(most <= 3, `${most} connections`)
+        assert.ok(connections.most() <= 3, `${connections.most()} connections`)
         await current.close()
       }),
       { numRuns: 12 },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Settings } from '../../lib/config/settings'
 import { issued } from './support/certificates'
-import type { Script } from './support/server'
+import { openAtOnce, type Script } from './support/server'
 import { failureOf, MESSAGE, mxHosts, request, requirement, settings, SHORT, world, type World } from './support/world'
 
 const tls = issued(['mx1.test'])
@@ -350,16 +350,12 @@ describe('deliver: connections used again', () => {
   })
 
   it('connections that rest count: a different requirement closes one instead of going over the limit', async () => {
-    let open = 0
-    let most = 0
+    const connections = openAtOnce()
     const server = await start(
       {
         tls,
         on: (c, line) => {
-          if (line.startsWith('EHLO') && !c.secure) {
-            most = Math.max(most, (open += 1))
-            void c.seen.closed.then(() => (open -= 1))
-          }
+          connections.see(c, line)
           return false
         },
       },
@@ -369,6 +365,6 @@ describe('deliver: connections used again', () => {
       await deliver({ requirement: requirement(level) })
     }
     assert.equal(server.seen.length, 4)
-    assert.equal(most, 1, 'the one is closed before the other is opened')
+    assert.equal(connections.most(), 1, 'the one is closed before the other is opened')
   })
 })

@@ -57,6 +57,20 @@ export interface Script {
   deaf?: boolean
 }
 
+/** Counts connections that are open at one time: each from its first EHLO until it is closed. */
+export function openAtOnce(): { see: (conversation: Conversation, line: string) => void; most: () => number } {
+  let open = 0
+  let most = 0
+  return {
+    see(conversation, line) {
+      if (!line.startsWith('EHLO') || conversation.secure) return
+      most = Math.max(most, (open += 1))
+      void conversation.seen.closed.then(() => (open -= 1))
+    },
+    most: () => most,
+  }
+}
+
 export interface TestServer {
   port: number
   seen: Seen[]
