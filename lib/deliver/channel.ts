@@ -56,8 +56,6 @@ export interface Channel {
   onLost(listener: (error: ChannelError) => void): () => void
   /** From now on an abort waits this many milliseconds before it cuts (after the final dot). */
   setGrace(ms: number): void
-  /** Is the connection gone? */
-  lost(): boolean
   /** Why it is gone; undefined while it stands. */
   fault(): ChannelError | undefined
   /**
@@ -214,7 +212,6 @@ export function createChannel(socket: Socket, signal: StopSignal): Channel {
       return () => lostListeners.delete(listener)
     },
     setGrace: (ms) => void (grace = ms),
-    lost: () => lost !== undefined,
     fault: () => lost,
     rest(onEnd) {
       following.removeEventListener('abort', onAbort)

@@ -36,9 +36,6 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     ...(shares === undefined ? {} : { shares }),
   }
   const stops = new RoomStops()
-  /** Deliveries whose connections are not all closed or put away, and who waits until there are none. */
-  let running = 0
-  let whenOver: (() => void)[] = []
 
   function shareBy(store: NonNullable<DelivererDeps['sharedWith']>): Shares {
     return createShares({
@@ -62,31 +59,16 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     else routed.clear()
   }
 
-  function over(): void {
-    running -= 1
-    if (running > 0) return
-    for (const tell of whenOver) tell()
-    whenOver = []
-  }
-
-  async function allOver(): Promise<void> {
-    while (running > 0) await new Promise<void>((resolve) => whenOver.push(resolve))
-  }
-
   return {
     async deliver(request) {
       remember(request)
       const stop = stops.join(request.signal)
-      running += 1
       const delivery = new Delivery(request, deps, shared, stop)
       try {
         await delivery.run()
       } finally {
         // Goodbyes are said in the background; until then they listen to the stop.
-        void delivery.parted().finally(() => {
-          stops.leave(stop)
-          over()
-        })
+        void delivery.parted().finally(() => stops.leave(stop))
       }
       return await delivery.result()
     },
@@ -100,7 +82,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     },
     async close() {
       stops.close()
-      await allOver()
+      await stops.empty()
       await pool.close()
       await shares?.close()
     },

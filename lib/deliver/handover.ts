@@ -86,7 +86,7 @@ export class Handover {
       return false
     }
     if (this.#signal !== undefined) this.session.channel.wake(this.#signal)
-    return !this.session.channel.lost()
+    return this.session.channel.fault() === undefined
   }
 
   /**

@@ -191,7 +191,7 @@ export function createPool(limits: () => PoolLimits, now: () => number): Pool {
         until,
         forget: session.channel.rest(() => remove(resting)),
       }
-      if (session.channel.lost()) return
+      if (session.channel.fault() !== undefined) return
       all.add(resting)
       const same = byKey.get(key)
       if (same === undefined) byKey.set(key, [resting])

@@ -58,6 +58,8 @@ export class RoomStops {
   readonly #own = new Stop()
   /** Those that something listens to, and how many deliveries hold each of them. */
   readonly #held = new Map<Stop, number>()
+  /** Who waits until there are none. */
+  readonly #waiting: (() => void)[] = []
   #closed = false
 
   /**
@@ -78,6 +80,13 @@ export class RoomStops {
     const left = (this.#held.get(stop) ?? 1) - 1
     if (left > 0) this.#held.set(stop, left)
     else this.#held.delete(stop)
+    if (this.#held.size > 0) return
+    for (const tell of this.#waiting.splice(0)) tell()
+  }
+
+  /** Resolves when every delivery that joined has left. */
+  async empty(): Promise<void> {
+    while (this.#held.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Everything stops now, and whatever joins from now on at once. */
